@@ -1,0 +1,36 @@
+"""Settings of the server, read once at start from `PREFLOOP_…` variables."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_DATABASE = "sqlite:///prefloop.db"
+
+
+class Settings(BaseSettings):
+    """What an installation chooses. Nothing else in `app` reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="PREFLOOP_", frozen=True, extra="ignore")
+
+    database_url: str = DEFAULT_DATABASE
+    """SQLAlchemy address; `sqlite:///file.db` or `postgresql+psycopg://user:password@host/name`."""
+    secret_key: SecretStr | None = None
+    """Signs form tokens. Needed in production; a random one is made for each start otherwise."""
+    environment: str = Field(default="development", pattern="^(development|production)$")
+    session_hours: int = Field(default=12, ge=1)
+    """A session ends this long after sign-in."""
+    lease_seconds: int = Field(default=1800, ge=30)
+    """How long a comparison is reserved for the annotator who was given it."""
+    exports_dir: Path = Path("exports")
+    """Where exports started from the admin pages are written."""
+
+    @field_validator("secret_key")
+    @classmethod
+    def _secret_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError(
+                "PREFLOOP_SECRET_KEY is shorter than 32 characters; make one with "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+            )
+        return value
