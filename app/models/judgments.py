@@ -50,6 +50,8 @@ class Assignment(Base):
     state: Mapped[str] = mapped_column(String(20), default=AssignmentState.LEASED)
     shown_order: Mapped[list[str]] = mapped_column(JSON)
     """Completion ids as hex, in the order of the sides A, B, …"""
+    guideline_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("guideline_versions.id"))
+    """The version in force when it was issued, which is the one that its judgment follows."""
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -114,8 +115,15 @@ class Comparison(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('normal', 'gold')", name="kind"),
         CheckConstraint("overlap IS NULL OR overlap >= 1", name="overlap_positive"),
-        # Serves the queue: open comparisons of a project, most urgent first.
-        Index("ix_comparisons_queue", "project_id", "open_slots", "priority", "id"),
+        # Serves the queue, read backwards: open comparisons of a project, most urgent first.
+        Index(
+            "ix_comparisons_queue",
+            "project_id",
+            "priority",
+            "id",
+            sqlite_where=text("open_slots > 0"),
+            postgresql_where=text("open_slots > 0"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -229,8 +229,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_comparisons_queue",
         "comparisons",
-        ["project_id", "open_slots", "priority", "id"],
+        ["project_id", "priority", "id"],
         unique=False,
+        sqlite_where=sa.text("open_slots > 0"),
+        postgresql_where=sa.text("open_slots > 0"),
     )
     op.create_table(
         "completions",
@@ -316,6 +318,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("shown_order", sa.JSON(), nullable=False),
+        sa.Column("guideline_version_id", sa.Uuid(), nullable=True),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -331,6 +334,11 @@ def upgrade() -> None:
             ["comparison_id"],
             ["comparisons.id"],
             name=op.f("fk_assignments_comparison_id_comparisons"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["guideline_version_id"],
+            ["guideline_versions.id"],
+            name=op.f("fk_assignments_guideline_version_id_guideline_versions"),
         ),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_assignments_project_id_projects")
@@ -579,7 +587,12 @@ def downgrade() -> None:
     op.drop_table("demonstrations")
     op.drop_index(op.f("ix_completions_prompt_id"), table_name="completions")
     op.drop_table("completions")
-    op.drop_index("ix_comparisons_queue", table_name="comparisons")
+    op.drop_index(
+        "ix_comparisons_queue",
+        table_name="comparisons",
+        sqlite_where=sa.text("open_slots > 0"),
+        postgresql_where=sa.text("open_slots > 0"),
+    )
     op.drop_index(op.f("ix_comparisons_prompt_id"), table_name="comparisons")
     op.drop_table("comparisons")
     op.drop_index(op.f("ix_sign_in_sessions_annotator_id"), table_name="sign_in_sessions")

@@ -1,0 +1,26 @@
+"""Queries that several services share: which judgments count."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists
+from sqlalchemy.orm import aliased
+
+from app.models.judgments import Judgment
+from app.models.projects import Comparison, Project
+
+
+def is_current() -> ColumnElement[bool]:
+    """Judgments that no later revision supersedes."""
+    revision = aliased(Judgment)
+    return ~exists().where(revision.supersedes_id == Judgment.id)
+
+
+def counts_for(project: Project) -> tuple[ColumnElement[bool] | Any, ...]:
+    """Conditions on Judgment joined with Comparison: the judgments that agreement, aggregation and
+    export are made of. Gold items and repeats stay out."""
+    return (
+        Judgment.project_id == project.id,
+        Judgment.kind == "normal",
+        Comparison.kind == "normal",
+        is_current(),
+    )

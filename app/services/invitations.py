@@ -1,0 +1,120 @@
+"""Links that let one person in once: an invitation to a project, or a sign-in link.
+
+The token is shown once, when the link is made; only its hash is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Forbidden, NotFound
+from app.models.accounts import Annotator, Invitation, Membership, Role
+from app.models.projects import Project
+from app.services import accounts
+from app.services.credentials import hash_token, new_token
+
+INVITATION_LASTS = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class OpenInvitation:
+    """What the person who follows the link is told. `person` is set on a sign-in link."""
+
+    role: Role
+    project_name: str | None
+    person: str | None
+    expires_at: datetime
+
+
+def create(
+    session: Session, *, role: Role, project: Project | None, by: Annotator | None, now: datetime
+) -> str:
+    """The token of a new invitation (`/invitations/<token>`)."""
+    token = new_token()
+    session.add(
+        Invitation(
+            token_hash=hash_token(token),
+            role=role,
+            project_id=None if project is None else project.id,
+            invited_by=None if by is None else by.id,
+            created_at=now,
+            expires_at=now + INVITATION_LASTS,
+        )
+    )
+    session.flush()
+    return token
+
+
+def find(session: Session, token: str, *, now: datetime) -> OpenInvitation:
+    """The invitation behind a link. NotFound says whether it is unknown, used or too old."""
+    invitation = _usable(session, token, now=now)
+    project = session.get(Project, invitation.project_id) if invitation.project_id else None
+    person = session.get(Annotator, invitation.annotator_id) if invitation.annotator_id else None
+    return OpenInvitation(
+        role=Role(invitation.role),
+        project_name=None if project is None else project.name,
+        person=None if person is None else person.name,
+        expires_at=invitation.expires_at,
+    )
+
+
+def accept(session: Session, token: str, *, name: str, password: str, now: datetime) -> Annotator:
+    """Use up the invitation: a new person with this name and password joins the project."""
+    invitation = _usable(session, token, now=now)
+    if invitation.annotator_id is not None:
+        raise Conflict("This link signs in an existing person; it does not create one.")
+    annotator = accounts.create_person(
+        session, name=name, password=password, role=Role(invitation.role), now=now
+    )
+    if invitation.project_id is not None:
+        session.add(
+            Membership(project_id=invitation.project_id, annotator_id=annotator.id, joined_at=now)
+        )
+    _use_up(session, invitation, annotator, now=now)
+    return annotator
+
+
+def follow_sign_in_link(session: Session, token: str, *, now: datetime) -> Annotator:
+    """Use up a sign-in link: whom it signs in."""
+    invitation = _usable(session, token, now=now)
+    if invitation.annotator_id is None:
+        raise Conflict("This link is an invitation; choose a name and a password to accept it.")
+    annotator = session.get_one(Annotator, invitation.annotator_id)
+    if annotator.disabled_at is not None:
+        raise Forbidden(f"{annotator.name} is disabled and cannot sign in; ask an admin.")
+    _use_up(session, invitation, annotator, now=now)
+    return annotator
+
+
+def _usable(session: Session, token: str, *, now: datetime) -> Invitation:
+    invitation = session.scalar(
+        select(Invitation).where(Invitation.token_hash == hash_token(token))
+    )
+    if invitation is None:
+        raise NotFound("This link is not known here; check that it was copied whole.")
+    if invitation.used_at is not None:
+        raise NotFound("This link has been used; sign in, or ask an admin for a new one.")
+    if invitation.expires_at <= now:
+        raise NotFound(
+            f"This link expired on {invitation.expires_at:%Y-%m-%d %H:%M} UTC; "
+            "ask an admin for a new one."
+        )
+    return invitation
+
+
+def _use_up(
+    session: Session, invitation: Invitation, annotator: Annotator, *, now: datetime
+) -> None:
+    """Only one of two simultaneous uses finds the row still unused."""
+    used = session.execute(
+        update(Invitation)
+        .where(Invitation.token_hash == invitation.token_hash, Invitation.used_at.is_(None))
+        .values(used_at=now, used_by=annotator.id)
+    )
+    assert isinstance(used, CursorResult)
+    if used.rowcount != 1:
+        raise NotFound("This link has been used; sign in, or ask an admin for a new one.")

@@ -1,0 +1,199 @@
+"""Taking judgments, skips and flags. What is taken is committed before it is acknowledged."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, InvalidInput
+from app.models.accounts import Annotator
+from app.models.judgments import (
+    Assignment,
+    AssignmentState,
+    Flag,
+    Judgment,
+    Preference,
+    Skip,
+    Verdict,
+)
+from app.rules.preferences import preference_pairs
+from app.rules.sides import completion_on_side
+from app.services import assignments, slots
+
+LONGEST_TEXT = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A verdict as the page or an API client sends it."""
+
+    verdict: str
+    """A side (A, B, …), `tie` or `both_bad`."""
+    idempotency_key: str
+    """Made by the client, one for each verdict it means to give; a retry sends the same."""
+    strength: int | None = None
+    rationale: str | None = None
+    active_ms: int | None = None
+    layout: str = "side_by_side"
+    reason_codes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    judgment: Judgment
+    replayed: bool
+    """True where the same key had stored this judgment before."""
+
+
+def submit(
+    session: Session,
+    annotator: Annotator,
+    assignment_id: UUID,
+    submission: Submission,
+    *,
+    now: datetime,
+) -> Submitted:
+    """Store one judgment and its preference rows, once for each idempotency key.
+
+    A judgment that comes after its lease has ended is kept and marked late. Raises Conflict when
+    the assignment has another judgment already or was skipped.
+    """
+    _check(submission)
+    assignment = assignments.get_for(session, annotator, assignment_id)
+    earlier = _replayed(session, annotator, submission.idempotency_key)
+    if earlier is not None:
+        if earlier.assignment_id != assignment.id:
+            raise Conflict("This idempotency key was used for another comparison; make a new one.")
+        return Submitted(judgment=earlier, replayed=True)
+    _refuse_finished(assignment)
+    comparison = slots.lock(session, assignment.comparison_id)
+    judgment = _judgment(session, assignment, submission, now=now)
+    session.add(judgment)
+    session.flush()
+    completions = [UUID(hex=completion) for completion in assignment.shown_order]
+    session.add_all(
+        Preference(
+            judgment_id=judgment.id,
+            chosen_id=chosen,
+            rejected_id=rejected,
+            comparison_id=comparison.id,
+            strength=judgment.strength,
+        )
+        for chosen, rejected in preference_pairs(completions, judgment.preferred_id, None)
+    )
+    assignment.state = AssignmentState.JUDGED
+    slots.refresh(session, comparison)
+    return Submitted(judgment=judgment, replayed=False)
+
+
+def skip(
+    session: Session, annotator: Annotator, assignment_id: UUID, reason: str, *, now: datetime
+) -> None:
+    """Pass on a comparison; it goes to somebody else."""
+    assignment = assignments.get_for(session, annotator, assignment_id)
+    if assignment.state == AssignmentState.SKIPPED:
+        return
+    _refuse_finished(assignment)
+    comparison = slots.lock(session, assignment.comparison_id)
+    session.add(
+        Skip(
+            assignment_id=assignment.id,
+            project_id=assignment.project_id,
+            comparison_id=assignment.comparison_id,
+            annotator_id=annotator.id,
+            reason=_reason(reason, "skip"),
+            skipped_at=now,
+        )
+    )
+    assignment.state = AssignmentState.SKIPPED
+    slots.refresh(session, comparison)
+
+
+def flag(
+    session: Session, annotator: Annotator, assignment_id: UUID, reason: str, *, now: datetime
+) -> None:
+    """Say that something is wrong with a comparison, whatever its verdict."""
+    assignment = assignments.get_for(session, annotator, assignment_id)
+    session.add(
+        Flag(
+            project_id=assignment.project_id,
+            comparison_id=assignment.comparison_id,
+            annotator_id=annotator.id,
+            reason=_reason(reason, "flag"),
+            flagged_at=now,
+        )
+    )
+    session.flush()
+
+
+def _check(submission: Submission) -> None:
+    if not 8 <= len(submission.idempotency_key) <= 100:
+        raise InvalidInput(
+            f"The idempotency key has {len(submission.idempotency_key)} characters; "
+            "send 8 to 100, a random UUID for example."
+        )
+    if submission.strength is not None and submission.strength not in (1, 2, 3):
+        raise InvalidInput(f"Strength is {submission.strength}; send 1, 2, 3 or none.")
+    if submission.rationale is not None and len(submission.rationale) > LONGEST_TEXT:
+        raise InvalidInput(
+            f"The rationale has {len(submission.rationale)} characters; "
+            f"shorten it to {LONGEST_TEXT}."
+        )
+    if submission.active_ms is not None and not 0 <= submission.active_ms < 2**31:
+        raise InvalidInput(f"Active time is {submission.active_ms} ms; send 0 to 2^31 - 1.")
+
+
+def _reason(reason: str, act: str) -> str:
+    text = reason.strip()
+    if not text or len(text) > LONGEST_TEXT:
+        raise InvalidInput(
+            f"The reason for this {act} has {len(text)} characters; write 1 to {LONGEST_TEXT}."
+        )
+    return text
+
+
+def _refuse_finished(assignment: Assignment) -> None:
+    if assignment.state in (AssignmentState.JUDGED, AssignmentState.SKIPPED):
+        raise Conflict(
+            f"You have {assignment.state} this comparison already, perhaps in another tab. "
+            "What you sent then is kept; go on with the next one."
+        )
+
+
+def _replayed(session: Session, annotator: Annotator, key: str) -> Judgment | None:
+    return session.scalar(
+        select(Judgment).where(
+            Judgment.annotator_id == annotator.id, Judgment.idempotency_key == key
+        )
+    )
+
+
+def _judgment(
+    session: Session, assignment: Assignment, submission: Submission, *, now: datetime
+) -> Judgment:
+    order = [UUID(hex=completion) for completion in assignment.shown_order]
+    undecided = submission.verdict in (Verdict.TIE, Verdict.BOTH_BAD)
+    preferred = None if undecided else completion_on_side(submission.verdict, order)
+    return Judgment(
+        project_id=assignment.project_id,
+        comparison_id=assignment.comparison_id,
+        annotator_id=assignment.annotator_id,
+        assignment_id=assignment.id,
+        verdict=submission.verdict if undecided else Verdict.PREFERRED,
+        preferred_id=preferred,
+        strength=None if undecided else submission.strength,
+        rationale=(submission.rationale or "").strip() or None,
+        reason_codes=submission.reason_codes,
+        shown_order=assignment.shown_order,
+        layout=submission.layout,
+        guideline_version_id=assignment.guideline_version_id,
+        kind=assignment.kind,
+        issued_at=assignment.issued_at,
+        received_at=now,
+        active_ms=submission.active_ms,
+        wall_ms=max(0, round((now - assignment.issued_at).total_seconds() * 1000)),
+        late=assignment.state == AssignmentState.EXPIRED or now >= assignment.lease_expires_at,
+        idempotency_key=submission.idempotency_key,
+    )

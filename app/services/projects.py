@@ -1,0 +1,94 @@
+"""Projects: creating them, and which of them a person may see."""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, InvalidInput, NotFound
+from app.models.accounts import Annotator, Membership, Role
+from app.models.projects import Project
+from app.services import guidelines
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
+
+
+def create(
+    session: Session,
+    *,
+    slug: str,
+    name: str | None = None,
+    question: str = "Which response is better?",
+    overlap: int = 1,
+    guideline: str | None = None,
+    now: datetime,
+) -> Project:
+    if not SLUG.fullmatch(slug):
+        raise InvalidInput(
+            f"Project name {slug!r} is not usable in an address; use lower-case letters, digits "
+            "and hyphens, starting with a letter or digit."
+        )
+    if overlap < 1:
+        raise InvalidInput(f"Overlap is {overlap}; every comparison needs at least 1 judgment.")
+    if session.scalar(select(Project).where(Project.slug == slug)):
+        raise Conflict(f"A project named {slug!r} exists already; choose another name.")
+    project = Project(
+        slug=slug,
+        name=name or slug,
+        question=question,
+        overlap=overlap,
+        settings={},
+        created_at=now,
+    )
+    session.add(project)
+    session.flush()
+    if guideline:
+        guidelines.publish(session, project, guideline, by=None, now=now)
+    return project
+
+
+def by_slug(session: Session, slug: str) -> Project:
+    """For the command line, which may see every project."""
+    project = session.scalar(select(Project).where(Project.slug == slug))
+    if project is None:
+        known = ", ".join(session.scalars(select(Project.slug).order_by(Project.slug)).all())
+        raise NotFound(
+            f"There is no project {slug!r} (there are: {known or 'none'}). "
+            f"Create it with `prefloop project create {slug}`."
+        )
+    return project
+
+
+def sees_all(annotator: Annotator) -> bool:
+    return annotator.role in (Role.REVIEWER, Role.ADMIN)
+
+
+def list_for(session: Session, annotator: Annotator) -> list[Project]:
+    query = select(Project).order_by(Project.name)
+    if not sees_all(annotator):
+        query = query.join(Membership, Membership.project_id == Project.id).where(
+            Membership.annotator_id == annotator.id
+        )
+    return list(session.scalars(query))
+
+
+def get_for(session: Session, annotator: Annotator, slug: str) -> Project:
+    """The project, or NotFound for a stranger too: who is not a member learns nothing."""
+    project = session.scalar(select(Project).where(Project.slug == slug))
+    if project is None or not (sees_all(annotator) or is_member(session, project, annotator)):
+        raise NotFound(f"There is no project {slug!r} that you can open.")
+    return project
+
+
+def is_member(session: Session, project: Project, annotator: Annotator) -> bool:
+    found = exists().where(
+        Membership.project_id == project.id, Membership.annotator_id == annotator.id
+    )
+    return bool(session.scalar(select(found)))
+
+
+def add_member(session: Session, project: Project, annotator: Annotator, *, now: datetime) -> None:
+    if not is_member(session, project, annotator):
+        session.add(Membership(project_id=project.id, annotator_id=annotator.id, joined_at=now))
+        session.flush()
