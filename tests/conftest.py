@@ -1,4 +1,68 @@
+"""Fixtures that need a real server beside the test: PostgreSQL and a browser."""
+
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+
+import pytest
+from ensure_browser import LAUNCH_FLAGS, installed_candidates, launches
+from helpers.browser import NO_OTHER_HOSTS, open_watched_page
+from helpers.postgres import PostgresServer
+from playwright.sync_api import Browser, Page, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for the session; each test makes the databases it needs."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    path = next(filter(launches, installed_candidates()), None)
+    if path is None:
+        pytest.fail("No Chromium starts; run `make test` or tools/ensure_browser.py to get one.")
+    return path
+
+
+# Playwright keeps an event loop running in this thread, so a session-wide browser would break
+# every later test that calls asyncio.run.
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path or None, args=[*LAUNCH_FLAGS, NO_OTHER_HOSTS]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_problems() -> Iterator[list[str]]:
+    """What went wrong in the test's pages; the test fails when any is left at its end."""
+    problems: list[str] = []
+    yield problems
+    assert not problems, "the browser reported:\n" + "\n".join(problems)
+
+
+@pytest.fixture
+def new_page(browser: Browser, page_problems: list[str]) -> Iterator[Callable[[], Page]]:
+    """Opens a page with cookies of its own, for tests with more than one person."""
+    pages: list[Page] = []
+
+    def open_page() -> Page:
+        pages.append(open_watched_page(browser, page_problems))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Page]) -> Page:
+    return new_page()

@@ -38,6 +38,7 @@ def launches(path: str) -> bool:
 
 
 def installed_candidates() -> Iterator[str]:
+    """Browsers that are here already; trying one costs a second and changes nothing."""
     if os.environ.get("CHROMIUM"):
         yield os.environ["CHROMIUM"]
     for name in NAMES:
@@ -48,7 +49,11 @@ def installed_candidates() -> Iterator[str]:
 
 def run(*command: str) -> bool:
     """Run an installer; its output goes to stderr, because stdout carries the path."""
-    return subprocess.run(command, check=False, stdout=sys.stderr).returncode == 0
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    result = subprocess.run(
+        command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=environment
+    )
+    return result.returncode == 0
 
 
 def candidates() -> Iterator[str]:
@@ -60,17 +65,13 @@ def candidates() -> Iterator[str]:
     install = [sys.executable, "-m", "playwright", "install", *dependencies]
     if run(*install, "chromium-headless-shell"):
         yield PLAYWRIGHTS_OWN
-    apt_install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"]
-    if can_apt and run("apt-get", "update", "-q") and run(*apt_install):
+    apt_install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+    if can_apt and run("apt-get", "update", "-qq") and run(*apt_install):
         yield from filter(None, map(shutil.which, NAMES))
 
 
-def find_browser() -> str | None:
-    return next((path for path in candidates() if launches(path)), None)
-
-
 def main() -> int:
-    path = find_browser()
+    path = next(filter(launches, candidates()), None)
     if path is None:
         print(
             "No Chromium starts on this machine and none could be installed. Install one with\n"
