@@ -84,7 +84,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
+        options: dict[str, Any] = {} if self.is_sqlite else {
+            "pool_pre_ping": True,
+            "connect_args": {"options": "-c timezone=UTC"},
+        }
         self.engine = create_engine(self.url, **options)
         if self.is_sqlite:
             _configure_sqlite(self.engine)
@@ -105,8 +108,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that is never committed."""
+        """A transaction that is never committed and sees one state of the database throughout."""
         with self._guard(), self._sessions() as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager

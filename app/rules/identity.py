@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -26,3 +26,13 @@ def demonstration_id(prompt: UUID, text: str, source: str | None) -> UUID:
 def comparison_id(prompt: UUID, completions: Iterable[UUID]) -> UUID:
     """The same for every order of the completions."""
     return _id(prompt, "comparison", sorted(c.hex for c in completions))
+
+
+def annotator_id(name: str) -> UUID:
+    """Of an imported annotator; people who sign in have random ids."""
+    return uuid5(NAMESPACE_URL, f"annotator:{name}")
+
+
+def judgment_id(comparison: UUID, annotator: UUID, key: str) -> UUID:
+    """Of an imported judgment."""
+    return _id(comparison, "judgment", annotator.hex, key)

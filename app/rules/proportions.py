@@ -7,8 +7,11 @@ from app.rules.bootstrap import Statistic
 Z95 = 1.959963984540054
 
 
-def wilson(successes: int, n: int, *, undefined: str = "no_data") -> Statistic:
-    """A share with its 95 % Wilson score interval (Wilson, 1927)."""
+def wilson(successes: float, n: int, *, undefined: str = "no_data") -> Statistic:
+    """A share with its 95 % Wilson score interval (Wilson, 1927).
+
+    `successes` may be fractional where a trial can earn partial credit.
+    """
     if n == 0:
         return Statistic(value=None, n=0, reason=undefined)
     p, z2 = successes / n, Z95**2

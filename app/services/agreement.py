@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Project
@@ -30,11 +30,8 @@ def for_project(session: Session, project: Project) -> AgreementReport:
 
 def _frame(session: Session, project: Project) -> pd.DataFrame:
     """One row a judgment: comparison_id, prompt_id, annotator_id, label (index into LABELS)."""
-    members = (
-        select(func.count())
-        .where(ComparisonCompletion.comparison_id == Comparison.id)
-        .scalar_subquery()
-    )
+    third = aliased(ComparisonCompletion)
+    more_than_two = exists().where(third.comparison_id == Comparison.id, third.position == 2)
     query = (
         select(
             Judgment.comparison_id,
@@ -49,7 +46,7 @@ def _frame(session: Session, project: Project) -> pd.DataFrame:
             (ComparisonCompletion.comparison_id == Judgment.comparison_id)
             & (ComparisonCompletion.completion_id == Judgment.preferred_id),
         )
-        .where(*counts_for(project), members == 2)
+        .where(*counts_for(project), ~more_than_two)
         .order_by(Judgment.received_at, Judgment.id)
     )
     rows: list[Any] = list(session.execute(query).tuples())

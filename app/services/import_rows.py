@@ -1,0 +1,223 @@
+"""What an import reads: plain JSONL records and the check that turns one into an `ImportRow`.
+
+A plain record is
+    {"prompt": "text" or [{"role": …, "content": …}], "completions": ["text" or {"text", "source"}],
+     "judgments": [{"annotator", "verdict": 1, 2, …, "tie" or "both_bad", "strength", "reason",
+                    "started_at", "ended_at"}],
+     "demonstration": "text" or {"text", "source"}, "split_group", "id", "tags"}
+of which only the prompt and one of completions or demonstration are needed. Other layouts reach the
+same shape through a mapping file (`app/services/import_mapping.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from app.errors import InvalidInput
+
+ROLES = ("system", "user", "assistant")
+KNOWN = {
+    "prompt", "completions", "judgments", "demonstration", "split_group", "id", "tags",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedText:
+    text: str
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedJudgment:
+    annotator: str
+    verdict: str
+    """`preferred`, `tie` or `both_bad`."""
+    preferred: int | None
+    """Index of the preferred completion."""
+    strength: int | None = None
+    reason: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRow:
+    messages: list[dict[str, str]]
+    completions: list[ImportedText] = field(default_factory=list)
+    judgments: list[ImportedJudgment] = field(default_factory=list)
+    demonstration: ImportedText | None = None
+    split_group: str | None = None
+    external_id: str | None = None
+    tags: list[str] = field(default_factory=list)
+
+
+def parse_record(record: object) -> ImportRow:
+    """The checked row. Raises InvalidInput with one sentence that says what is wrong."""
+    if not isinstance(record, Mapping):
+        raise InvalidInput(f"the record is {_kind(record)}; expected an object with a prompt")
+    unknown = sorted(set(record) - KNOWN)
+    if unknown:
+        raise InvalidInput(
+            f"unknown key {unknown[0]!r}; the keys are {', '.join(sorted(KNOWN))} "
+            "(use --mapping for another layout)"
+        )
+    completions = [
+        _text(value, f"completion {i}")
+        for i, value in enumerate(_list(record, "completions"), start=1)
+    ]
+    demonstration = record.get("demonstration")
+    if len(completions) < 2 and demonstration is None:
+        raise InvalidInput(
+            f"{len(completions)} completions; expected two or more, or a demonstration"
+        )
+    if len(completions) == 1:
+        raise InvalidInput("1 completion; a comparison needs two or more")
+    if len({(c.text, c.source) for c in completions}) < len(completions):
+        raise InvalidInput("two completions have the same text and source; nothing to compare")
+    judgments = [
+        _judgment(value, i, len(completions))
+        for i, value in enumerate(_list(record, "judgments"), start=1)
+    ]
+    return ImportRow(
+        messages=_messages(record.get("prompt")),
+        completions=completions,
+        judgments=judgments,
+        demonstration=_text(demonstration, "demonstration") if demonstration is not None else None,
+        split_group=_optional_string(record, "split_group"),
+        external_id=_optional_string(record, "id", longest=200),
+        tags=[_string(tag, "tag", longest=100) for tag in _list(record, "tags")],
+    )
+
+
+def parse_time(value: object, what: str) -> datetime | None:
+    """ISO 8601, or the same with a space and a trailing zone name UTC. A naive time counts as UTC.
+
+    Seconds since 1970 are taken too.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, tz=UTC)
+    text = str(value).strip()
+    try:
+        parsed = datetime.fromisoformat(_iso(text))
+    except ValueError as error:
+        raise InvalidInput(
+            f"{what} is {text[:60]!r}; expected a time such as 2024-05-01T12:00:00Z"
+        ) from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _iso(text: str) -> str:
+    if text.endswith((" UTC", " GMT")):
+        text = text[:-4] + "+00:00"
+    head, dot, rest = text.partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    # Python 3.11 takes three or six decimals only in some layouts; six always works.
+    return f"{head}.{rest[:digits][:6]:0<6}{rest[digits:]}" if dot else text
+
+
+def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
+    where = f"judgment {number}"
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{where} is {_kind(value)}; expected an object")
+    verdict, preferred = _verdict(value.get("verdict"), where, completions)
+    strength = value.get("strength")
+    if strength not in (None, 1, 2, 3):
+        raise InvalidInput(f"{where}: strength is {strength!r}; expected 1, 2, 3 or none")
+    started = parse_time(value.get("started_at"), f"{where}: started_at")
+    ended = parse_time(value.get("ended_at"), f"{where}: ended_at")
+    if started and ended and ended < started:
+        raise InvalidInput(f"{where} ended at {ended.isoformat()}, before it started")
+    annotator = value.get("annotator")
+    return ImportedJudgment(
+        annotator=_string(
+            str(annotator) if isinstance(annotator, int) else annotator,
+            f"{where}: annotator",
+            longest=200,
+        ),
+        verdict=verdict,
+        preferred=preferred,
+        strength=strength,
+        reason=_optional_string(value, "reason"),
+        started_at=started,
+        ended_at=ended,
+    )
+
+
+def _verdict(value: object, where: str, completions: int) -> tuple[str, int | None]:
+    if value in ("tie", "both_bad"):
+        return str(value), None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= completions:
+        return "preferred", value - 1
+    raise InvalidInput(
+        f"{where}: verdict is {value!r}; expected 1 to {completions} (which completion is better), "
+        "'tie' or 'both_bad'"
+    )
+
+
+def _messages(value: object) -> list[dict[str, str]]:
+    if isinstance(value, str):
+        return [{"role": "user", "content": _string(value, "prompt")}]
+    if not isinstance(value, list) or not value:
+        raise InvalidInput(f"prompt is {_kind(value)}; expected a text or a list of messages")
+    messages = []
+    for i, message in enumerate(value, start=1):
+        if not isinstance(message, Mapping) or message.get("role") not in ROLES:
+            raise InvalidInput(
+                f"message {i} of the prompt has no role; expected one of {', '.join(ROLES)}"
+            )
+        content = _string(message.get("content"), f"message {i} of the prompt")
+        messages.append({"role": str(message["role"]), "content": content})
+    if messages[-1]["role"] != "user":
+        raise InvalidInput(
+            f"the prompt ends with a message of the {messages[-1]['role']}; expected the user's"
+        )
+    return messages
+
+
+def _text(value: object, what: str) -> ImportedText:
+    if isinstance(value, str):
+        return ImportedText(text=_string(value, what))
+    if isinstance(value, Mapping):
+        return ImportedText(
+            text=_string(value.get("text"), what),
+            source=_optional_string(value, "source", longest=200),
+        )
+    raise InvalidInput(f"{what} is {_kind(value)}; expected a text or an object with a text")
+
+
+def _list(record: Mapping[str, Any], key: str) -> list[Any]:
+    value = record.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidInput(f"{key} is {_kind(value)}; expected a list")
+    return value
+
+
+def _optional_string(record: Mapping[str, Any], key: str, longest: int | None = None) -> str | None:
+    value = record.get(key)
+    if value is None or value == "":
+        return None
+    return _string(str(value) if isinstance(value, int) else value, key, longest=longest)
+
+
+def _string(value: object, what: str, longest: int | None = None) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} is {_kind(value)}; expected a text")
+    if not value.strip():
+        raise InvalidInput(f"{what} is empty; expected a text")
+    if "\x00" in value:
+        raise InvalidInput(f"{what} holds a NUL character; remove it")
+    if longest is not None and len(value) > longest:
+        raise InvalidInput(f"{what} has {len(value)} characters; at most {longest} are kept")
+    return value
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "missing"
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a yes/no", int: "a number"}
+    return names.get(type(value), f"a {type(value).__name__}")

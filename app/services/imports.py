@@ -1,0 +1,109 @@
+"""Imports: records in, new rows stored once, every rejected record kept with its reason.
+
+Ids follow from content, so a record that was imported before adds nothing. Records are stored in
+batches, each in a transaction of its own: an import that broke off is completed by repeating it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.db import Database
+from app.errors import InvalidInput
+from app.services import projects
+from app.services.import_files import Record, read_records
+from app.services.import_mapping import Mapper
+from app.services.import_rows import ImportRow, parse_record
+from app.services.import_store import ImportBatch
+
+BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    line: int
+    reason: str
+    record: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportSummary:
+    records: int
+    added: dict[str, int]
+    """New rows: prompts, completions, demonstrations, comparisons, judgments."""
+    already_there: int
+    """Accepted records of which everything was stored before."""
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def import_file(
+    database: Database,
+    slug: str,
+    path: Path,
+    *,
+    mapper: Mapper | None = None,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _records: None,
+) -> ImportSummary:
+    """Import one file; `progress` is told the number of records after each batch."""
+    records = read_records(path, mapper.records_path if mapper else None)
+    return import_records(database, slug, records, mapper=mapper, now=now, progress=progress)
+
+
+def import_records(
+    database: Database,
+    slug: str,
+    records: Iterable[Record],
+    *,
+    mapper: Mapper | None = None,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _records: None,
+) -> ImportSummary:
+    added: Counter[str] = Counter()
+    rejected: list[Rejected] = []
+    read = already_there = 0
+    for batch in _batches(records, BATCH):
+        rows = []
+        for record in batch:
+            try:
+                rows.append(_row(record, mapper))
+            except InvalidInput as error:
+                rejected.append(Rejected(line=record.line, reason=str(error), record=record.value))
+        with database.writing() as session:
+            stored = ImportBatch(projects.by_slug(session, slug), rows, now=now).store(session)
+        added.update(stored.added)
+        already_there += stored.already_there
+        read += len(batch)
+        progress(read)
+    return ImportSummary(
+        records=read, added=dict(added), already_there=already_there, rejected=rejected
+    )
+
+
+def write_rejects(summary: ImportSummary, path: Path) -> None:
+    """One JSON object a rejected record: its line, the reason, and the record itself."""
+    with path.open("w", encoding="utf-8") as stream:
+        for reject in summary.rejected:
+            entry = {"line": reject.line, "reason": reject.reason, "record": reject.record}
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _row(record: Record, mapper: Mapper | None) -> ImportRow:
+    if record.problem is not None:
+        raise InvalidInput(record.problem)
+    return parse_record(mapper.apply(record.value) if mapper else record.value)
