@@ -1,0 +1,140 @@
+"""The rows of an export bundle, from what the database holds."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.rules.preferences import aggregate
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A completion of a comparison."""
+
+    id: UUID
+    text: str
+    source: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """A judgment that counts."""
+
+    id: UUID
+    annotator_id: UUID
+    verdict: str
+    preferred_id: UUID | None
+    strength: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedComparison:
+    """A comparison with its completions, in canonical order, and its votes, oldest first."""
+
+    id: UUID
+    prompt_id: UUID
+    messages: Sequence[Mapping[str, str]]
+    tags: Sequence[str]
+    members: Sequence[Member]
+    votes: Sequence[Vote]
+
+
+def aggregated_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]:
+    """One row for the pair: `chosen` is the completion that more annotators prefer.
+
+    A pair without a majority gives no row, or with keep_ties one row of probability 0.5 whose
+    `chosen` is the first completion. Comparisons of more than two completions give none yet.
+    """
+    if len(comparison.members) != 2 or not comparison.votes:
+        return []
+    first, second = comparison.members
+    votes = Counter(vote.preferred_id for vote in comparison.votes)
+    result = aggregate(votes[first.id], votes[second.id], votes[None])
+    if result.first_probability == 0.5 and not keep_ties:
+        return []
+    first_wins = result.first_probability >= 0.5
+    chosen, rejected = (first, second) if first_wins else (second, first)
+    strengths = [v.strength for v in comparison.votes if v.preferred_id == chosen.id and v.strength]
+    return [
+        _row(
+            comparison,
+            chosen,
+            rejected,
+            probability=result.first_probability if first_wins else 1 - result.first_probability,
+            strength=sum(strengths) / len(strengths) if strengths else None,
+            judgments=result.votes,
+            agreement=result.agreement,
+        )
+    ]
+
+
+def judgment_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]:
+    """One row for each judgment that prefers a completion; with keep_ties also for undecided ones,
+    of probability 0.5."""
+    if len(comparison.members) != 2:
+        return []
+    first, second = comparison.members
+    rows = []
+    for vote in comparison.votes:
+        if vote.preferred_id is None and not keep_ties:
+            continue
+        swapped = vote.preferred_id == second.id
+        chosen, rejected = (second, first) if swapped else (first, second)
+        rows.append(
+            _row(
+                comparison,
+                chosen,
+                rejected,
+                probability=0.5 if vote.preferred_id is None else 1.0,
+                strength=float(vote.strength) if vote.strength else None,
+                judgments=1,
+                agreement=None,
+            )
+        )
+    return rows
+
+
+def _row(
+    comparison: JudgedComparison,
+    chosen: Member,
+    rejected: Member,
+    *,
+    probability: float,
+    strength: float | None,
+    judgments: int,
+    agreement: float | None,
+) -> Row:
+    return {
+        "prompt": [dict(message) for message in comparison.messages],
+        "chosen": [{"role": "assistant", "content": chosen.text}],
+        "rejected": [{"role": "assistant", "content": rejected.text}],
+        "probability": probability,
+        "strength": strength,
+        "judgments": judgments,
+        "agreement": agreement,
+        "weight": 1.0,
+        "comparison_id": str(comparison.id),
+        "prompt_id": str(comparison.prompt_id),
+        "chosen_id": str(chosen.id),
+        "rejected_id": str(rejected.id),
+        "chosen_source": chosen.source,
+        "rejected_source": rejected.source,
+        "tags": list(comparison.tags),
+    }
+
+
+def pseudonym(project_id: UUID, annotator_id: UUID) -> str:
+    """The same person in every export of a project, and another name in every other project."""
+    digest = hashlib.sha256(project_id.bytes + annotator_id.bytes).hexdigest()
+    return f"annotator-{digest[:12]}"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A time as UTC with microseconds, the same text from every database."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
