@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,16 @@ def fit_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
 def max_positions(model: PreTrainedModel) -> int | None:
     """The longest sequence the model was made for, where its config says so."""
     return getattr(model.config, "max_position_embeddings", None)
+
+
+def require_positions(model: PreTrainedModel, lengths: Iterable[int], limit: int) -> None:
+    """Raise if a row, cut to `limit` tokens, is longer than the model was made for."""
+    longest, most = max(lengths, default=0), max_positions(model)
+    if most is not None and longest > most:
+        raise ConfigError(
+            f"max_tokens is {limit} and the longest row has {longest} tokens, but the model was "
+            f"made for {most}. Use --set max_tokens={most}."
+        )
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:

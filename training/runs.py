@@ -66,6 +66,12 @@ class RunDirectory:
             for row in rows:
                 _append(self.path / "samples.jsonl", row)
 
+    def write_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """samples.jsonl of a stage that looks at its samples once, at its end."""
+        if self.dist.is_main:
+            (self.path / "samples.jsonl").unlink(missing_ok=True)
+            self.log_samples(rows)
+
     def cut_after(self, step: int) -> None:
         """Forget lines past the checkpoint a run resumes from, which will be written again."""
         if self.dist.is_main:
@@ -89,8 +95,7 @@ class RunDirectory:
         """Write `model/` at once. Under FSDP2 pass `dist.full_state_dict(model)`. Rank 0 only."""
         final, temporary = self.path / "model", self.path / ".tmp-model"
         shutil.rmtree(temporary, ignore_errors=True)
-        weights = None if state_dict is None else dict(state_dict)
-        model.save_pretrained(temporary, state_dict=weights)
+        model.save_pretrained(temporary, state_dict=_untied(model, state_dict))
         tokenizer.save_pretrained(temporary)
         for name, content in (extra_files or {}).items():
             write_json(temporary / name, content)
@@ -216,6 +221,16 @@ def _cut_lines(path: Path, step: int) -> None:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+
+
+def _untied(
+    model: PreTrainedModel, state_dict: Mapping[str, Tensor] | None
+) -> dict[str, Tensor] | None:
+    """Without the second name of tied weights, which gathering turns into a copy."""
+    if state_dict is None:
+        return None
+    tied = model.all_tied_weights_keys
+    return {name: value for name, value in state_dict.items() if name not in tied}
 
 
 def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:

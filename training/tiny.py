@@ -4,7 +4,7 @@ A byte-level BPE tokenizer is trained on the given texts and a Llama-shaped mode
 random. The result is a plain save_pretrained folder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from training.bundle import Bundle
 from training.errors import ConfigError, RunError
 from training.models import quiet_transformers
 
@@ -111,3 +112,13 @@ def _random_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
+
+
+def bundle_texts(bundle: Bundle) -> Iterator[str]:
+    """All text of the training split, for the tokenizer."""
+    for row in bundle.preferences("train"):
+        yield from (row.chosen, row.rejected)
+    for demonstration in bundle.demonstrations("train"):
+        yield demonstration.completion
+    for prompt in bundle.prompts("train"):
+        yield from (message["content"] for message in prompt.prompt)

@@ -1,0 +1,111 @@
+"""What a reward model's report shows, as data for `training.report`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from rm_training.data import Pair
+from rm_training.evaluate import Evaluation, calibration, slices
+from rm_training.normalise import CentredHead
+from training.charts import Chart, Note, ReportPart, Table
+
+CHARTS = (
+    Chart(
+        title="Loss",
+        unit="nats per pair",
+        series={
+            "bradley_terry_loss": "training step",
+            "validation_bradley_terry_loss": "held out",
+        },
+        note="Bradley-Terry; 0.693 is a coin.",
+    ),
+    Chart(
+        title="Accuracy on training steps",
+        unit="share of pairs",
+        series={"accuracy": "training step"},
+    ),
+    Chart(
+        title="Held-out accuracy",
+        unit="share of pairs",
+        series={
+            "validation_accuracy": "reward model",
+            "validation_length_accuracy": "length only",
+            "validation_random_accuracy": "chance",
+        },
+        band=("validation_accuracy_low", "validation_accuracy_high"),
+        note="Validation and test rows; the band is the 95 % Wilson interval.",
+    ),
+    Chart(
+        title="Margin",
+        unit="score difference",
+        series={"margin": "training step", "validation_margin": "held out"},
+        note="Mean of chosen minus rejected.",
+    ),
+    Chart(title="Gradient norm", unit="before clipping", series={"grad_norm": "all weights"}),
+)
+
+
+def report_parts(
+    held_out: Evaluation, head: CentredHead, scores: Tensor, pairs: Sequence[Pair]
+) -> list[ReportPart]:
+    differences = (scores[:, 0] - scores[:, 1]).double().numpy()
+    labels = np.array([pair.row.probability for pair in pairs])
+    return [
+        Note(title="Verdict", text=held_out.verdict),
+        *CHARTS,
+        Table(
+            title="Accuracy against baselines",
+            columns=["rule", "held-out accuracy", "95 % interval"],
+            rows=[
+                ["reward model", held_out.accuracy, str(held_out.wilson)],
+                [held_out.length_rule, held_out.length_accuracy, None],
+                ["chance", held_out.random_accuracy, None],
+            ],
+            n=held_out.n,
+            note="Equal scores count as errors; equal lengths count half.",
+        ),
+        Table(
+            title="Calibration",
+            columns=["stated confidence", "n", "mean stated", "share right", "95 % interval"],
+            rows=calibration(differences, labels),
+            n=held_out.n,
+            note=f"Mean loss {held_out.nll:.3f} nats with soft labels.",
+        ),
+        Table(
+            title="Where it is right",
+            columns=["slice", "n", "accuracy", "95 % interval"],
+            rows=slices(differences, pairs),
+            n=held_out.n,
+        ),
+        Note(
+            title="Scores",
+            text=(
+                f"The mean over validation completions was {head.mean_before:.4f} and was moved "
+                f"to 0; the standard deviation is {head.score_std:.4f}. The head has no bias, so "
+                f"the shift varies between rows, by a standard deviation of {head.offset_std:.4f}."
+            ),
+        ),
+    ]
+
+
+def sample_rows(
+    scores: Tensor, pairs: Sequence[Pair], *, step: int, limit: int = 12
+) -> list[dict[str, object]]:
+    """Held-out pairs evenly spread from the largest agreement with people to the largest error."""
+    signed = scores[:, 0] - scores[:, 1]
+    order = signed.argsort(descending=True).tolist()
+    limit = min(limit, len(order))
+    chosen = [order[len(order) * place // limit] for place in range(limit)]
+    return [
+        {
+            "step": step,
+            "prompt": pairs[row].row.prompt,
+            "chosen": pairs[row].row.chosen,
+            "rejected": pairs[row].row.rejected,
+            "probability": pairs[row].row.probability,
+            "chosen_score": float(scores[row, 0]),
+            "rejected_score": float(scores[row, 1]),
+        }
+        for row in chosen
+    ]
