@@ -5,6 +5,7 @@ that did not end, subtract the KL penalty per token, add the score to the last t
 clipping of scores and whitening of rewards.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -90,8 +91,8 @@ def explained_variance(
     completion_mask: Tensor,
     *,
     reduce_sum: Callable[[Tensor], Tensor] = lambda total: total,
-) -> float | None:
-    """1 - var(returns - values) / var(returns) over trained tokens; None if returns do not vary."""
+) -> float:
+    """1 - var(returns - values) / var(returns) over trained tokens; NaN if returns do not vary."""
     returns, errors = (
         torch.where(completion_mask, tensor, 0.0).double() for tensor in (returns, returns - values)
     )
@@ -100,5 +101,5 @@ def explained_variance(
     count, total, squares, error_total, error_squares = sums.tolist()
     variance = squares / count - (total / count) ** 2
     if variance < 1e-12:
-        return None
+        return math.nan
     return float(1 - (error_squares / count - (error_total / count) ** 2) / variance)
