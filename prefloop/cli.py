@@ -1,0 +1,35 @@
+"""The `prefloop` command: puts the groups of commands together. Each command imports what it needs
+when it runs, so that `--help` is quick and a trainer needs no server."""
+
+import typer
+
+from prefloop import project_cli, server_cli, train_cli
+from prefloop.align_cli import align
+from prefloop.demo_cli import demo
+
+app = typer.Typer(
+    name="prefloop",
+    help="Human preferences in, an aligned language model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(demo)
+app.command()(server_cli.serve)
+app.add_typer(server_cli.db, name="db")
+app.add_typer(server_cli.user, name="user")
+app.add_typer(project_cli.project, name="project")
+app.command("import")(project_cli.import_)
+app.command()(project_cli.agreement)
+app.command()(project_cli.export)
+app.add_typer(train_cli.app, name="train")
+app.command()(align)
+app.command()(train_cli.score)
+app.command()(train_cli.generate)
+app.command("tiny-model")(train_cli.tiny_model)
+app.command()(train_cli.report)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,103 @@
+"""`prefloop demo`: the whole loop on a small project, then the web app on it."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prefloop.console import command, print_json, print_table, say
+from prefloop.server_cli import Json, home_relative
+from prefloop.train_cli import one_sentence
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from prefloop.demo.run import DemoResult
+
+
+@command
+@one_sentence
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder for the database, the bundle and the runs.")
+    ] = Path("var/demo"),
+    seed: Annotated[int, typer.Option(help="Of drafts, annotators and training.")] = 0,
+    serve: Annotated[bool, typer.Option(help="Serve the app on the project at the end.")] = True,
+    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
+    as_json: Json = False,
+) -> None:
+    """Run the whole loop on a small project with simulated annotators, then serve it.
+
+    The folder of an earlier demo is made anew.
+    """
+    from app.db import Database
+    from app.errors import InvalidInput
+    from prefloop.demo.run import run_demo, write_result
+
+    if out.exists() and any(out.iterdir()):
+        if not (out / "demo.db").is_file():
+            raise InvalidInput(f"{out} is not empty and holds no earlier demo; give another --out.")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    database = Database(f"sqlite:///{out / 'demo.db'}")
+    result = run_demo(database, out, seed=seed)
+    write_result(result, out / "result.json")
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        _print(result)
+    say(f"Report: {home_relative(out / 'report.html')}")
+    if serve:
+        _serve(database, out, port)
+
+
+def _print(result: "DemoResult") -> None:
+    from prefloop.alignment import headline
+
+    agreement = result.agreement.percent_agreement
+    no_ties = result.agreement.percent_agreement_no_ties
+    alpha = result.agreement.krippendorff_alpha_nominal
+    rows: list[list[object]] = [
+        [
+            "two simulated annotators agree",
+            f"{agreement.value:.3f} ({agreement.low:.3f} to {agreement.high:.3f}), "
+            f"n = {agreement.n}; without ties {no_ties.value:.3f}",
+        ],
+        ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
+        *[[name, value] for name, value in headline(result.aligned)],
+        [
+            "true utility before, after PPO",
+            f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "
+            f"{result.after.mean:.2f} ± {result.after.half_width:.2f}, "
+            f"n = {result.after.completions} each",
+        ],
+        ["asked", result.before.example[0]],
+        ["answered before", result.before.example[1]],
+        ["answered after", result.after.example[1]],
+        [
+            "seconds",
+            ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in result.seconds.items()),
+        ],
+    ]
+    print_table(["", ""], rows)
+
+
+def _serve(database: "Database", out: Path, port: int) -> None:
+    import uvicorn
+
+    from app.db import utc_now
+    from app.main import create_app
+    from app.models.accounts import Role
+    from app.services import accounts
+    from app.settings import Settings
+
+    with database.writing() as session:
+        admin = accounts.create_person(
+            session, name="demo admin", password=None, role=Role.ADMIN, now=utc_now()
+        )
+        token = accounts.create_sign_in_link(session, admin, now=utc_now())
+    database.dispose()
+    settings = Settings(database_url=database.url.render_as_string(), exports_dir=out / "exports")
+    say(f"\nServing on http://127.0.0.1:{port}  (stop with Ctrl+C)")
+    say(f"Sign in once with  http://127.0.0.1:{port}/invitations/{token}")
+    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="warning")

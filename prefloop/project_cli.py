@@ -1,0 +1,211 @@
+"""Working with a project's data: `project`, `import`, `agreement`, `export`."""
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prefloop.console import command, print_json, print_table, say
+from prefloop.server_cli import Json, home_relative, open_database
+
+project = typer.Typer(help="Projects.", no_args_is_help=True)
+ProjectName = Annotated[str, typer.Option("--project", "-p", help="Name of the project.")]
+
+
+@project.command("create")
+@command
+def project_create(
+    slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
+    name: Annotated[str | None, typer.Option(help="Name shown on pages.")] = None,
+    question: Annotated[
+        str, typer.Option(help="What annotators are asked.")
+    ] = "Which response is better?",
+    overlap: Annotated[int, typer.Option(help="Judgments wanted for each comparison.")] = 1,
+    guideline: Annotated[Path | None, typer.Option(help="Markdown file.")] = None,
+) -> None:
+    """Create a project."""
+    from app.db import utc_now
+    from app.errors import InvalidInput
+    from app.services import projects
+
+    try:
+        text = guideline.read_text(encoding="utf-8") if guideline else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{guideline}: cannot be read as a text ({error}).") from error
+    with open_database().writing() as session:
+        projects.create(
+            session,
+            slug=slug,
+            name=name,
+            question=question,
+            overlap=overlap,
+            guideline=text,
+            now=utc_now(),
+        )
+    say(f"Project {slug} is ready. Fill it with `prefloop import --project {slug} FILE`.")
+
+
+@project.command("list")
+@command
+def project_list(as_json: Json = False) -> None:
+    """Every project with its size."""
+    from sqlalchemy import select
+
+    from app.models.projects import Project
+    from app.services import overview
+
+    with open_database().reading() as session:
+        rows = [
+            {"project": p.slug, "name": p.name, **asdict(overview.for_project(session, p))}
+            for p in session.scalars(select(Project).order_by(Project.slug))
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["project", "name", ">comparisons", ">judgments", ">annotators"]
+    names = [column.removeprefix(">") for column in columns]
+    print_table(columns, [[row[name] for name in names] for row in rows])
+
+
+@project.command("show")
+@command
+def project_show(slug: str, as_json: Json = False) -> None:
+    """What a project holds and how far it is."""
+    from app.services import overview, projects
+
+    with open_database().reading() as session:
+        found = asdict(overview.for_project(session, projects.by_slug(session, slug)))
+    if as_json:
+        print_json({"project": slug, **found})
+        return
+    print_table(
+        ["", ">"],
+        [[key.replace("_", " "), value] for key, value in found.items() if isinstance(value, int)],
+    )
+
+
+@command
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="JSONL, JSON or CSV, gzip too.")],
+    slug: ProjectName,
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML file that names the paths of another layout.")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected records go [NAME.rejects.jsonl].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Import prompts, completions, demonstrations and judgments. Repeating it adds nothing.
+
+    A record that cannot be taken never stops the rest: it goes to the rejects file with its reason.
+    """
+    from app.db import utc_now
+    from app.services import imports
+    from app.services.import_mapping import Mapper
+
+    database, mapper = open_database(), Mapper.load(mapping) if mapping else None
+    for path in files:
+        summary = imports.import_file(
+            database,
+            slug,
+            path,
+            mapper=mapper,
+            now=utc_now(),
+            progress=partial(_print_progress, path),
+        )
+        rejects_path = None
+        if summary.rejected:
+            rejects_path = rejects or Path(f"{path.name}.rejects.jsonl")
+            imports.write_rejects(summary, rejects_path)
+        if as_json:
+            print_json(
+                {
+                    "file": str(path),
+                    "records": summary.records,
+                    "added": summary.added,
+                    "already_there": summary.already_there,
+                    "rejected": len(summary.rejected),
+                    "rejects_file": str(rejects_path) if rejects_path else None,
+                }
+            )
+            continue
+        _print_summary(path, summary, rejects_path)
+
+
+def _print_progress(path: Path, records: int) -> None:
+    if records % 5000 == 0:
+        say(f"{path.name}: {records} records")
+
+
+def _print_summary(path: Path, summary: Any, rejects_path: Path | None) -> None:
+    added = [f"{n} {table}" for table, n in summary.added.items() if n]
+    say(f"{path.name}: {summary.records} records; added {', '.join(added) or 'nothing'}.")
+    if summary.already_there:
+        say(f"  {summary.already_there} records were there already.")
+    if rejects_path is not None:
+        first = summary.rejected[0]
+        say(
+            f"  {len(summary.rejected)} records were rejected, the first at line {first.line}: "
+            f"{first.reason}. All are in {home_relative(rejects_path)}."
+        )
+
+
+@command
+def agreement(slug: ProjectName, as_json: Json = False) -> None:
+    """How far the annotators of a project agree, with intervals."""
+    from app.services import agreement as agreement_service
+    from app.services import projects
+
+    with open_database().reading() as session:
+        found = agreement_service.for_project(session, projects.by_slug(session, slug))
+    if as_json:
+        print_json(asdict(found))
+        return
+    statistics = {k: v for k, v in asdict(found).items() if isinstance(v, dict) and "value" in v}
+    print_table(
+        ["statistic", ">value", "95 % interval", ">n"],
+        [
+            [
+                name.replace("_", " "),
+                "undefined" if s["value"] is None else f"{s['value']:.3f}",
+                s["reason"] or f"{s['low']:.3f} to {s['high']:.3f}",
+                s["n"],
+            ]
+            for name, s in statistics.items()
+        ],
+    )
+    say(
+        f"{found.n_judgments} judgments of {found.n_annotators} annotators on {found.n_items} "
+        f"comparisons, {found.n_items_overlap} of them judged twice or more."
+    )
+
+
+@command
+def export(
+    slug: ProjectName,
+    out: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
+    rows: Annotated[str, typer.Option(help="aggregated: a row a pair; judgments.")] = "aggregated",
+    ties: Annotated[str, typer.Option(help="drop or keep pairs without a majority.")] = "drop",
+    as_json: Json = False,
+) -> None:
+    """Write a project as an export bundle, which is all that training needs."""
+    from app.db import utc_now
+    from app.services import exports
+
+    options = exports.ExportOptions(rows=rows, ties=ties)  # type: ignore[arg-type]
+    result = exports.export_project(open_database(), slug, out, options, now=utc_now())
+    counts = result.manifest["counts"]
+    if as_json:
+        print_json(
+            {"bundle": str(out), "counts": counts, "manifest_sha256": result.manifest_sha256}
+        )
+        return
+    kinds = [kind for kind in ("preferences", "prompts", "demonstrations") if kind in counts]
+    print_table(
+        ["rows", ">train", ">validation", ">test"],
+        [[kind, *counts[kind].values()] for kind in kinds],
+    )
+    say(f"Bundle written to {home_relative(out)}.")

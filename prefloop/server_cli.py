@@ -1,0 +1,158 @@
+"""Running the server: `serve`, `db`, `user`."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prefloop.console import command, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from app.db import Database
+
+db = typer.Typer(help="The database: bring it up to date, check it.", no_args_is_help=True)
+user = typer.Typer(help="People who sign in.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def open_database(*, migrated: bool = True) -> "Database":
+    """The database that PREFLOOP_DATABASE_URL names. Raises where its tables are not there yet."""
+    from app import migrate
+    from app.db import Database
+    from app.errors import InvalidInput
+    from app.settings import Settings
+
+    database = Database(Settings().database_url)
+    if migrated:
+        found, expected = migrate.current_revision(database), migrate.head_revision()
+        if found != expected:
+            where = database.url.render_as_string(hide_password=True)
+            raise InvalidInput(
+                f"The database {where} is at revision {found or 'none'}, this version needs "
+                f"{expected}. Run `prefloop db upgrade`."
+            )
+    return database
+
+
+@command
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+) -> None:
+    """Serve the web app on the database that PREFLOOP_DATABASE_URL names."""
+    import uvicorn
+
+    from app.main import create_app
+    from app.settings import Settings
+
+    open_database().dispose()
+    uvicorn.run(create_app(Settings()), host=host, port=port, log_level="warning")
+
+
+@db.command("upgrade")
+@command
+def db_upgrade() -> None:
+    """Create the tables or bring them to this version. Safe to repeat."""
+    from app import migrate
+
+    database = open_database(migrated=False)
+    before = migrate.current_revision(database)
+    migrate.upgrade(database)
+    after = migrate.current_revision(database)
+    say(f"Database is up to date ({after})." if before == after else f"{before} -> {after}")
+
+
+@db.command("check")
+@command
+def db_check() -> None:
+    """Exit 0 where the database answers and has the tables of this version."""
+    database = open_database()
+    say(f"{database.url.render_as_string(hide_password=True)}: up to date.")
+
+
+@user.command("add")
+@command
+def user_add(
+    name: Annotated[str, typer.Argument(help="Sign-in name, an e-mail address for example.")],
+    role: Annotated[str, typer.Option(help="annotator, reviewer or admin.")] = "annotator",
+    project: Annotated[str | None, typer.Option(help="A project to work in.")] = None,
+) -> None:
+    """Add a person. The password is asked for, or read from standard input."""
+    from app.db import utc_now
+    from app.errors import InvalidInput
+    from app.models.accounts import Role
+    from app.services import accounts, projects
+
+    if role not in list(Role):
+        raise InvalidInput(f"role is {role!r}; expected one of {', '.join(Role)}.")
+    database, now = open_database(), utc_now()
+    password = _read_password()
+    with database.writing() as session:
+        person = accounts.create_person(
+            session, name=name, password=password, role=Role(role), now=now
+        )
+        if project is not None:
+            projects.add_member(session, projects.by_slug(session, project), person, now=now)
+    say(f"{person.name} can sign in as {role}.")
+
+
+@user.command("list")
+@command
+def user_list(as_json: Json = False) -> None:
+    """Everybody who can sign in."""
+    from app.services import accounts
+
+    with open_database().reading() as session:
+        people = accounts.list_people(session)
+    if as_json:
+        print_json(
+            [
+                {"name": p.name, "role": p.role, "disabled": p.disabled_at is not None}
+                for p in people
+            ]
+        )
+        return
+    print_table(
+        ["name", "role", "state"],
+        [[p.name, p.role, "disabled" if p.disabled_at else "active"] for p in people],
+    )
+
+
+@user.command("disable")
+@command
+def user_disable(name: str) -> None:
+    """End a person's sessions and refuse them from now on; their judgments stay."""
+    from app.db import utc_now
+    from app.services import accounts
+
+    with open_database().writing() as session:
+        accounts.disable(session, name, now=utc_now())
+    say(f"{name} is disabled.")
+
+
+@user.command("reset-password")
+@command
+def user_reset_password(name: str) -> None:
+    """Set a new password and end every session of the person."""
+    from app.services import accounts
+
+    database, password = open_database(), _read_password()
+    with database.writing() as session:
+        accounts.reset_password(session, name, password)
+    say(f"{name} has a new password.")
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password (10 characters or more): ")
+    return sys.stdin.readline().rstrip("\n")
+
+
+def home_relative(path: Path) -> str:
+    """A path as one would type it here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
