@@ -84,10 +84,14 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {} if self.is_sqlite else {
-            "pool_pre_ping": True,
-            "connect_args": {"options": "-c timezone=UTC"},
-        }
+        options: dict[str, Any] = (
+            {}
+            if self.is_sqlite
+            else {
+                "pool_pre_ping": True,
+                "connect_args": {"options": "-c timezone=UTC"},
+            }
+        )
         self.engine = create_engine(self.url, **options)
         if self.is_sqlite:
             _configure_sqlite(self.engine)

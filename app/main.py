@@ -1,0 +1,65 @@
+"""`create_app(settings)`: the web application, put together. Importing this touches no database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends, FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from app.db import Database
+from app.errors import InvalidInput
+from app.settings import Settings
+from app.web import admin, compare, health, invitations, projects, sign_in
+from app.web.access import check_every_route_has_a_rule, refuse_forged_requests
+from app.web.assets import static_files
+from app.web.errors import install_error_pages
+from app.web.security import MAX_BODY_BYTES, SecurityHeaders
+from app.web.sign_in_limiter import SignInLimiter
+
+SQLITE_THREADS = 4
+"""More threads than this only queue up at SQLite's single writer and make every answer later."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    database: Database = app.state.database
+    if database.is_sqlite:
+        current_default_thread_limiter().total_tokens = SQLITE_THREADS
+    yield
+    database.dispose()
+
+
+def _form_key(settings: Settings) -> bytes:
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value().encode()
+    if settings.environment == "production":
+        raise InvalidInput(
+            "PREFLOOP_SECRET_KEY is not set, and production needs it; make one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
+        )
+    return secrets.token_bytes(32)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    app = FastAPI(
+        title="Prefloop",
+        lifespan=_lifespan,
+        openapi_url=None,
+        dependencies=[Depends(refuse_forged_requests)],
+    )
+    app.state.settings = settings
+    app.state.form_key = _form_key(settings)
+    app.state.database = Database(settings.database_url)
+    app.state.sign_in_limiter = SignInLimiter()
+    for module in (health, sign_in, invitations, projects, compare, admin):
+        app.include_router(module.router)
+    app.mount("/static", static_files)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(SecurityHeaders)
+    install_error_pages(app)
+    check_every_route_has_a_rule(app)
+    return app

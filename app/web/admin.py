@@ -1,0 +1,120 @@
+"""What reviewers and admins see of a project, and what admins may change there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.db import utc_now
+from app.services import agreement, annotator_rows, exports, guidelines, overview, projects
+from app.web.access import CurrentAdmin, CurrentReviewer
+from app.web.pages import render
+from app.web.visitors import DatabaseDep, SettingsDep
+
+router = APIRouter(prefix="/admin/{slug}")
+
+Show = Literal["all", "judged", "contested", "open"]
+
+
+@router.get("/overview")
+def show_overview(
+    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        counts = overview.for_project(session, project)
+    return render(request, "admin/overview.html", project=project, overview=counts)
+
+
+@router.get("/comparisons")
+def list_comparisons(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    show: Show = "all",
+    page: Annotated[int, Query(ge=1)] = 1,
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        found = overview.comparisons(session, project, page=page, show=show)
+    return render(request, "admin/comparisons.html", project=project, found=found, show=show)
+
+
+@router.get("/comparisons/{comparison_id}")
+def show_comparison(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    comparison_id: UUID,
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        detail = overview.comparison(session, project, comparison_id)
+    return render(request, "admin/comparison.html", project=project, detail=detail)
+
+
+@router.get("/agreement")
+def show_agreement(
+    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        report = agreement.for_project(session, project)
+    return render(request, "admin/agreement.html", project=project, report=report)
+
+
+@router.get("/annotators")
+def list_annotators(
+    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        rows = annotator_rows.for_project(session, project)
+    return render(request, "admin/annotators.html", project=project, rows=rows)
+
+
+@router.get("/guideline")
+def edit_guideline(
+    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        versions = guidelines.versions(session, project)
+    return render(request, "admin/guideline.html", project=project, versions=versions[::-1])
+
+
+@router.post("/guideline")
+def publish_guideline(
+    admin: CurrentAdmin, database: DatabaseDep, slug: str, markdown: Annotated[str, Form()]
+) -> Response:
+    with database.writing() as session:
+        project = projects.get_for(session, admin, slug)
+        guidelines.publish(session, project, markdown, by=admin, now=utc_now())
+    return RedirectResponse(f"/admin/{slug}/guideline", status_code=303)
+
+
+@router.get("/exports")
+def list_exports(
+    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        written = exports.list_for(session, project)
+    return render(request, "admin/exports.html", project=project, exports=written)
+
+
+@router.post("/exports")
+def start_export(
+    admin: CurrentAdmin, database: DatabaseDep, settings: SettingsDep, slug: str
+) -> Response:
+    now = utc_now()
+    with database.reading() as session:
+        project = projects.get_for(session, admin, slug)
+    out = settings.exports_dir / f"{project.slug}-{now:%Y%m%d-%H%M%S}"
+    exports.export_project(database, project.slug, out, exports.ExportOptions(), by=admin, now=now)
+    return RedirectResponse(f"/admin/{slug}/exports", status_code=303)

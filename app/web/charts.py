@@ -1,0 +1,98 @@
+"""Numbers to the geometry of the charts in `templates/_charts.html`. Units are SVG user units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from app.rules.bootstrap import Statistic
+
+
+@dataclass(frozen=True)
+class Bar:
+    label: str
+    value: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class BarChart:
+    bars: list[Bar]
+    top: int
+    """The value at the upper end of the axis."""
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """Positions on a horizontal axis of the given width; None where undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    zero: float
+
+
+def round_up(value: int) -> int:
+    """The next of 1, 2, 5, 10, 20, 50, … that is not below `value`."""
+    step = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * step >= value:
+                return factor * step
+        step *= 10
+
+
+def every_day(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The ISO dates from first to last with those between that had none."""
+    if not counts:
+        return []
+    known = dict(counts)
+    first, last = date.fromisoformat(counts[0][0]), date.fromisoformat(counts[-1][0])
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [(day.isoformat(), known.get(day.isoformat(), 0)) for day in days]
+
+
+def bar_chart(
+    counts: Sequence[tuple[str, int]], *, width: float = 640, height: float = 140
+) -> BarChart:
+    """One bar for each (label, value). Few bars stay slim instead of filling the width."""
+    top = round_up(max((value for _, value in counts), default=1))
+    pitch = min(width / max(len(counts), 1), 44)
+    bars = [
+        Bar(
+            label=label,
+            value=value,
+            x=i * pitch + pitch * 0.1,
+            y=height - height * value / top,
+            width=pitch * 0.8,
+            height=height * value / top,
+        )
+        for i, (label, value) in enumerate(counts)
+    ]
+    return BarChart(bars=bars, top=top, width=width, height=height)
+
+
+def whisker(
+    statistic: Statistic, *, low: float, high: float, chance: float | None, width: float = 320
+) -> Whisker:
+    """Where the dot, its interval and the chance level stand between `low` and `high`."""
+
+    def place(value: float | None) -> float | None:
+        if value is None:
+            return None
+        return round(width * (min(max(value, low), high) - low) / (high - low), 2)
+
+    zero = place(0.0)
+    assert zero is not None
+    return Whisker(
+        value=place(statistic.value),
+        low=place(statistic.low),
+        high=place(statistic.high),
+        chance=place(chance),
+        zero=zero,
+    )

@@ -1,0 +1,142 @@
+"""The page where comparisons are judged. Each answer to a verdict or skip is the next comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.db import utc_now
+from app.models.accounts import Annotator
+from app.models.projects import Project
+from app.services import assignments, guidelines, judgments, progress, projects
+from app.services.assignments import AssignmentView
+from app.services.judgments import Submission
+from app.services.progress import Progress
+from app.settings import Settings
+from app.web.access import CurrentAnnotator
+from app.web.pages import render
+from app.web.visitors import DatabaseDep, SettingsDep
+
+router = APIRouter(prefix="/projects/{slug}")
+
+ReasonField = Annotated[str, Form()]
+
+
+class VerdictForm(BaseModel):
+    """What the page sends; the service checks what it means."""
+
+    verdict: str
+    idempotency_key: str
+    strength: int | None = None
+    rationale: str | None = None
+    active_ms: int | None = None
+    layout: Literal["side_by_side", "stacked"] = "side_by_side"
+
+    def submission(self) -> Submission:
+        # Browsers send line ends of forms as CRLF.
+        rationale = self.rationale.replace("\r\n", "\n") if self.rationale else None
+        return Submission(
+            verdict=self.verdict,
+            idempotency_key=self.idempotency_key,
+            strength=self.strength,
+            rationale=rationale,
+            active_ms=self.active_ms,
+            layout=self.layout,
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is in front of the annotator. No view: nothing left, or a guideline to read first."""
+
+    project: Project
+    progress: Progress
+    view: AssignmentView | None
+    guideline_unread: bool
+
+
+def _next_work(
+    session: Session, project: Project, annotator: Annotator, settings: Settings, now: datetime
+) -> Work:
+    version = guidelines.current(session, project)
+    unread = version is not None and not guidelines.has_read(session, version, annotator)
+    view = None
+    if not unread:
+        view = assignments.lease_next(
+            session, project, annotator, lease_seconds=settings.lease_seconds, now=now
+        )
+    return Work(project, progress.for_annotator(session, project, annotator), view, unread)
+
+
+@router.get("/compare")
+def show_comparison(
+    request: Request,
+    annotator: CurrentAnnotator,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    slug: str,
+) -> Response:
+    with database.writing() as session:
+        project = projects.get_for(session, annotator, slug)
+        work = _next_work(session, project, annotator, settings, utc_now())
+    if work.guideline_unread:
+        return RedirectResponse(f"/projects/{slug}/guideline", status_code=303)
+    return render(request, "compare.html", work=work)
+
+
+@router.post("/assignments/{assignment_id}/judgment")
+def submit_judgment(
+    request: Request,
+    annotator: CurrentAnnotator,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    slug: str,
+    assignment_id: UUID,
+    form: Annotated[VerdictForm, Form()],
+) -> Response:
+    now = utc_now()
+    with database.writing() as session:
+        project = projects.get_for(session, annotator, slug)
+        judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
+        work = _next_work(session, project, annotator, settings, now)
+    return render(request, "_comparison.html", work=work)
+
+
+@router.post("/assignments/{assignment_id}/skip")
+def skip_comparison(
+    request: Request,
+    annotator: CurrentAnnotator,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    slug: str,
+    assignment_id: UUID,
+    reason: ReasonField,
+) -> Response:
+    now = utc_now()
+    with database.writing() as session:
+        project = projects.get_for(session, annotator, slug)
+        judgments.skip(session, annotator, assignment_id, reason, now=now)
+        work = _next_work(session, project, annotator, settings, now)
+    return render(request, "_comparison.html", work=work)
+
+
+@router.post("/assignments/{assignment_id}/flag")
+def flag_comparison(
+    request: Request,
+    annotator: CurrentAnnotator,
+    database: DatabaseDep,
+    slug: str,
+    assignment_id: UUID,
+    reason: ReasonField,
+) -> Response:
+    with database.writing() as session:
+        projects.get_for(session, annotator, slug)
+        judgments.flag(session, annotator, assignment_id, reason, now=utc_now())
+    return render(request, "_flagged.html")

@@ -1,0 +1,76 @@
+"""The one place where an error becomes an answer: a status and one page or fragment."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from app.errors import PrefloopError, SignInRequired
+from app.web.pages import render, wants_fragment
+from app.web.security import add_security_headers
+
+log = structlog.get_logger()
+
+SENTENCES = {
+    404: "There is no page at this address; check it, or start again from your projects.",
+    405: "This address cannot be used in this way; go back and use the page's own buttons.",
+    413: "What was sent is larger than 1 MB and was not stored; send less at once.",
+}
+UNEXPECTED = "Something failed on the server and nothing was stored; try again, then tell an admin."
+
+
+def answer(request: Request, status: int, sentence: str) -> Response:
+    context = {"status": status, "title": HTTPStatus(status).phrase, "sentence": sentence}
+    if not wants_fragment(request):
+        return render(request, "error.html", status=status, **context)
+    response = render(request, "_error.html", status=status, **context)
+    response.headers["HX-Retarget"] = "#notice"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    error = cast(PrefloopError, error)
+    page_wanted = request.method == "GET" and not wants_fragment(request)
+    if isinstance(error, SignInRequired) and page_wanted:
+        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", status_code=303)
+    return answer(request, error.status, str(error))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    error = cast(HTTPException, error)
+    sentence = SENTENCES.get(error.status_code, f"The request was refused: {error.detail}.")
+    response = answer(request, error.status_code, sentence)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _invalid_form(request: Request, error: Exception) -> Response:
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc'][1:])}: {problem['msg']}"
+        for problem in cast(RequestValidationError, error).errors()
+    ]
+    return answer(request, 422, f"The form could not be read. {'; '.join(problems)}.")
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected error", path=request.url.path, error=type(error).__name__)
+    response = answer(request, 500, UNEXPECTED)
+    # This handler runs outside every middleware.
+    add_security_headers(response.headers)
+    return response
+
+
+def install_error_pages(app: FastAPI) -> None:
+    app.add_exception_handler(PrefloopError, _domain_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_form)
+    app.add_exception_handler(Exception, _unexpected)

@@ -1,0 +1,34 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.migrate import current_revision, head_revision
+from app.web.access import Anyone
+from app.web.visitors import DatabaseDep
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+def healthz(visitor: Anyone) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+@router.get("/readyz")
+def readyz(visitor: Anyone, database: DatabaseDep) -> Response:
+    try:
+        found = current_revision(database)
+    except SQLAlchemyError as error:
+        return PlainTextResponse(f"no database: {type(error).__name__}\n", status_code=503)
+    expected = head_revision()
+    if found != expected:
+        return PlainTextResponse(
+            f"database is at {found or 'nothing'}, this version needs {expected}: "
+            "run `prefloop db upgrade`\n",
+            status_code=503,
+        )
+    return PlainTextResponse("ready\n")

@@ -1,0 +1,72 @@
+"""Turns a template and its context into an answer. Every page and fragment goes through here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.models.accounts import Role
+from app.web import charts
+from app.web.assets import HTMX_FILE, UI_FOLDER, asset
+from app.web.markdown import render_markdown
+from app.web.visitors import Visitor, set_visitor_cookie, settings_of
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _moment(moment: datetime | None) -> str:
+    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _seconds(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+
+
+def _count(number: int, thing: str, things: str | None = None) -> str:
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def _build() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(UI_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        markdown=render_markdown, percent=_percent, moment=_moment, seconds=_seconds
+    )
+    environment.globals.update(
+        asset=asset, htmx_file=HTMX_FILE, Role=Role, count=_count, charts=charts
+    )
+    return environment
+
+
+_templates = _build()
+
+
+def wants_fragment(request: Request) -> bool:
+    """Whether htmx or our own script asked, and will put the answer into a page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def render(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """Answer with a page, or with a fragment (a template whose name starts with `_`)."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    html = _templates.get_template(template).render(
+        visitor=visitor,
+        csrf_token=visitor.csrf_token if visitor else "",
+        path=request.url.path,
+        **context,
+    )
+    response = HTMLResponse(html, status_code=status)
+    if visitor is not None and visitor.new_cookie is not None:
+        set_visitor_cookie(response, settings_of(request), visitor.new_cookie)
+    return response

@@ -1,0 +1,110 @@
+"""Who is behind a request: the session cookie, and the token that forms must send back.
+
+Someone who is not signed in gets a cookie too, so that the sign-in form is protected in the same
+way: its token is a keyed hash of that cookie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request, Response
+
+from app.db import Database, utc_now
+from app.models.accounts import Annotator, Role
+from app.services import accounts
+from app.settings import Settings
+
+_ROLES = list(Role)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whoever sent the request. `csrf_token` goes into every form and htmx request."""
+
+    annotator: Annotator | None
+    csrf_token: str
+    session_token: str | None
+    new_cookie: str | None = None
+    """Cookie to set with the answer, for someone who had none."""
+
+    def may(self, role: Role) -> bool:
+        return self.annotator is not None and _ROLES.index(
+            Role(self.annotator.role)
+        ) >= _ROLES.index(role)
+
+
+def database_of(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+def settings_of(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+def _cookie_name(settings: Settings, name: str) -> str:
+    # Browsers accept a __Host- cookie only over HTTPS and only from this very host.
+    return f"__Host-{name}" if settings.environment == "production" else name
+
+
+def _set_cookie(
+    response: Response, settings: Settings, name: str, value: str, max_age: int | None
+) -> None:
+    response.set_cookie(
+        _cookie_name(settings, name),
+        value,
+        max_age=max_age,
+        httponly=True,
+        samesite="lax",
+        secure=settings.environment == "production",
+        path="/",
+    )
+
+
+def set_session_cookie(response: Response, settings: Settings, token: str) -> None:
+    _set_cookie(response, settings, "prefloop_session", token, settings.session_hours * 3600)
+
+
+def set_visitor_cookie(response: Response, settings: Settings, value: str) -> None:
+    _set_cookie(response, settings, "prefloop_visitor", value, None)
+
+
+def delete_session_cookie(response: Response, settings: Settings) -> None:
+    _set_cookie(response, settings, "prefloop_session", "", 0)
+
+
+def _stranger(request: Request, settings: Settings) -> Visitor:
+    known = request.cookies.get(_cookie_name(settings, "prefloop_visitor"))
+    cookie = known or secrets.token_urlsafe(32)
+    key: bytes = request.app.state.form_key
+    return Visitor(
+        annotator=None,
+        csrf_token=hmac.new(key, cookie.encode(), hashlib.sha256).hexdigest(),
+        session_token=None,
+        new_cookie=None if known else cookie,
+    )
+
+
+def current_visitor(request: Request) -> Visitor:
+    """Looked up once a request; also kept on `request.state` for the error page."""
+    settings = settings_of(request)
+    token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
+    signed_in = None
+    if token:
+        with database_of(request).reading() as session:
+            signed_in = accounts.find_session(session, token, now=utc_now())
+    if signed_in is None:
+        visitor = _stranger(request, settings)
+    else:
+        visitor = Visitor(signed_in.annotator, signed_in.csrf_token, token)
+    request.state.visitor = visitor
+    return visitor
+
+
+CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
+DatabaseDep = Annotated[Database, Depends(database_of)]
+SettingsDep = Annotated[Settings, Depends(settings_of)]
