@@ -27,6 +27,7 @@ from training.distributed import Distributed
 from training.errors import RunError
 
 KEEP = 2
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def save(
     run: Path, step: int, state: TrainingState, dist: Distributed, extra: Mapping[str, Any]
 ) -> None:
     """Write checkpoints/step-N and drop all but the newest two. `extra`: numbers, text, tensors."""
-    content = _gather(state, dist)
+    content = _gather(state)
     dist.on_main(lambda: _write(run / "checkpoints", step, {**content, "extra": dict(extra)}))
 
 
@@ -72,46 +73,26 @@ def load(path: Path, state: TrainingState, dist: Distributed) -> Checkpoint:
                 f"{sorted(parts)}. Start a new run."
             )
     for name, model in state.models.items():
-        _set_model(model, content["models"][name], dist)
+        set_model_state_dict(model, content["models"][name], options=WHOLE)
     for name, optimizer in state.optimizers.items():
-        _set_optimizer(state.models[name], optimizer, content["optimizers"][name], dist)
+        saved = content["optimizers"][name]
+        set_optimizer_state_dict(state.models[name], optimizer, saved, options=WHOLE)
+    # Rank 0 may soon drop this folder; nobody goes on before everybody has read it.
+    dist.barrier()
     return Checkpoint(step=content["step"], extra=content["extra"])
 
 
-def _gather(state: TrainingState, dist: Distributed) -> dict[str, Any]:
-    if dist.world_size == 1:
-        return {
-            "models": {name: model.state_dict() for name, model in state.models.items()},
-            "optimizers": {name: item.state_dict() for name, item in state.optimizers.items()},
-        }
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+def _gather(state: TrainingState) -> dict[str, Any]:
+    """Whole tensors by parameter name, the same for one process and for many."""
     return {
         "models": {
-            name: get_model_state_dict(model, options=options)
-            for name, model in state.models.items()
+            name: get_model_state_dict(model, options=WHOLE) for name, model in state.models.items()
         },
         "optimizers": {
-            name: get_optimizer_state_dict(state.models[name], item, options=options)
+            name: get_optimizer_state_dict(state.models[name], item, options=WHOLE)
             for name, item in state.optimizers.items()
         },
     }
-
-
-def _set_model(model: nn.Module, weights: dict[str, Any], dist: Distributed) -> None:
-    if dist.world_size == 1:
-        model.load_state_dict(weights)
-    else:
-        set_model_state_dict(model, weights, options=StateDictOptions(full_state_dict=True))
-
-
-def _set_optimizer(
-    model: nn.Module, optimizer: Optimizer, content: dict[str, Any], dist: Distributed
-) -> None:
-    if dist.world_size == 1:
-        optimizer.load_state_dict(content)
-    else:
-        options = StateDictOptions(full_state_dict=True)
-        set_optimizer_state_dict(model, optimizer, content, options=options)
 
 
 def _write(folder: Path, step: int, content: dict[str, Any]) -> None:

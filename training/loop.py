@@ -120,9 +120,8 @@ class _Loop:
     def step(self, step: int) -> dict[str, float]:
         started = time.perf_counter()
         rows = self._rows(step)
-        normaliser = self.task.normaliser(rows)
         self.model.train()
-        totals = self._accumulate(rows, normaliser)
+        metrics = step_gradients(self.task, rows, self.config, self.dist)
         rate = learning_rate_at(
             step,
             peak=self.config.learning_rate,
@@ -132,7 +131,7 @@ class _Loop:
         grad_norm = self.optimizer.step(rate)
         seconds = time.perf_counter() - started
         return {
-            **{name: value / normaliser for name, value in totals.items()},
+            **metrics,
             "learning_rate": rate,
             "grad_norm": grad_norm,
             "skipped_steps": self.optimizer.skipped,
@@ -175,23 +174,23 @@ class _Loop:
             self._batches = (epoch, batches)
         return self._batches[1][number]
 
-    def _accumulate(self, rows: list[int], normaliser: float) -> dict[str, float]:
-        """Gradients of the whole step in place; sums of the loss and metrics over processes."""
-        sums: dict[str, Tensor] = {}
-        parts = microbatches(
-            rows,
-            self.config.microbatch_size,
-            rank=self.dist.rank,
-            world_size=self.dist.world_size,
-        )
-        for part in parts:
-            with autocast(self.dist.device, self.config.precision):
-                loss_sum, metrics = self.task.loss(part.rows)
-            counted = 1.0 if part.counts else 0.0
-            backward_scaled(
-                loss_sum * counted, normaliser=normaliser, world_size=self.dist.world_size
-            )
-            for name, value in {"loss": loss_sum, **metrics}.items():
-                sums[name] = sums.get(name, torch.zeros(())) + value.detach().cpu() * counted
-        totals = self.dist.all_reduce_sum(torch.stack(list(sums.values())).double())
-        return dict(zip(sums, totals.tolist(), strict=True))
+
+def step_gradients(
+    task: Task, rows: Sequence[int], config: LoopConfig, dist: Distributed
+) -> dict[str, float]:
+    """Add the gradient of one whole step; gives its loss and metrics over all processes.
+
+    Neither microbatch_size nor the world size changes the result, beyond rounding.
+    """
+    normaliser = task.normaliser(rows)
+    sums: dict[str, Tensor] = {}
+    parts = microbatches(rows, config.microbatch_size, rank=dist.rank, world_size=dist.world_size)
+    for part in parts:
+        with autocast(dist.device, config.precision):
+            loss_sum, metrics = task.loss(part.rows)
+        counted = 1.0 if part.counts else 0.0
+        backward_scaled(loss_sum * counted, normaliser=normaliser, world_size=dist.world_size)
+        for name, value in {"loss": loss_sum, **metrics}.items():
+            sums[name] = sums.get(name, torch.zeros(())) + value.detach().cpu() * counted
+    totals = dist.all_reduce_sum(torch.stack(list(sums.values())).double()) / normaliser
+    return dict(zip(sums, totals.tolist(), strict=True))

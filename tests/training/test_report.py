@@ -1,0 +1,135 @@
+import html.parser
+import json
+from pathlib import Path
+
+import pytest
+
+from training.charts import Chart, Note, Table
+from training.errors import RunError
+from training.report import write_report
+from training.runs import RunDirectory
+from training.svg import Line, line_chart, ticks
+
+HOSTILE = "</dd><script>alert('x')</script>&amp;"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run as a stage leaves it, written through the run directory's own code."""
+    import torch
+
+    from training.distributed import Distributed
+    from training.loop import LoopConfig
+
+    run = RunDirectory.create(
+        tmp_path / "run",
+        stage="sft",
+        config=LoopConfig(seed=5),
+        dist=Distributed(rank=0, world_size=1, device=torch.device("cpu")),
+        inputs={"model": {"source": HOSTILE}},
+        seed=5,
+    )
+    for step in range(1, 4):
+        extra = {"validation": 0.3, "low": 0.2, "high": 0.4} if step == 3 else {}
+        run.log({"step": step, "loss": 1.0 / step, **extra})
+    run.write_samples([{"step": 3, "prompt": [{"role": "user", "content": HOSTILE}], "score": 0.5}])
+    run.describe_report(
+        [
+            Note(title="Verdict", text=HOSTILE),
+            Chart(
+                title="Loss <b>",
+                unit="nats",
+                series={"loss": "training", "validation": "held out"},
+                band=("low", "high"),
+            ),
+            Chart(title="Never reported", unit="x", series={"nothing": "nothing"}),
+            Table(title="Rules", columns=["rule", "share"], rows=[["length", None]], n=12),
+        ]
+    )
+    return run.path
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    handle_startendtag = handle_starttag
+
+
+def test_a_report_draws_each_line_and_states_its_n(run: Path) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+
+    assert page.count("<polyline") == 2
+    assert "n = 3 steps" in page
+    assert "n = 1 steps" in page
+    assert "<title>training, step 2: 0.5</title>" in page
+    assert "n = 12." in page
+    assert "<polygon" in page
+
+
+def test_what_is_undefined_is_shown_as_undefined(run: Path) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+
+    assert "Undefined: no step has reported it (n = 0)." in page
+    assert "<td>undefined</td>" in page
+
+
+def test_text_of_models_and_people_is_escaped_everywhere(run: Path) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+
+    assert "script" not in {tag for tag, _ in tags.seen}
+    assert "b" not in {tag for tag, _ in tags.seen}
+    assert page.count("&lt;/dd&gt;&lt;script&gt;") == 3
+
+
+def test_a_report_loads_nothing_from_elsewhere(run: Path) -> None:
+    tags = Tags()
+    tags.feed(write_report(run).read_text(encoding="utf-8"))
+
+    assert not [attributes for _, attributes in tags.seen if attributes.keys() & {"src", "href"}]
+
+
+def test_a_report_shows_settings_and_manifest(run: Path) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+
+    assert "seed: 5" in page
+    assert "not finished" in page
+
+
+def test_a_part_of_an_unknown_kind_is_refused(run: Path) -> None:
+    (run / "report.json").write_text(json.dumps([{"kind": "film", "title": "x"}]))
+
+    with pytest.raises(RunError, match="kind 'film'"):
+        write_report(run)
+
+
+def test_a_folder_that_is_no_run_has_no_report(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run directory"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), (-3.0, 47.0, [0, 10, 20, 30, 40])],
+)
+def test_ticks_are_round_numbers_inside_the_range(
+    low: float, high: float, expected: list[float]
+) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_a_chart_places_its_ends_in_the_corners() -> None:
+    drawn = line_chart([Line("a", [(0.0, 0.0), (10.0, 1.0)])], title="t", x_label="x", y_label="y")
+
+    # The frame has 5 % of air above and below: 224 units high, so 10.2 of each.
+    assert 'points="64.0,225.8 624.0,22.2"' in drawn
+
+
+def test_a_single_point_is_drawn() -> None:
+    assert "<circle" in line_chart([Line("a", [(1.0, 2.0)])], title="t", x_label="x", y_label="y")
