@@ -58,11 +58,11 @@ def every_day(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def bar_chart(
-    counts: Sequence[tuple[str, int]], *, width: float = 640, height: float = 140
+    counts: Sequence[tuple[str, int]], *, width: float = 440, height: float = 130
 ) -> BarChart:
     """One bar for each (label, value). Few bars stay slim instead of filling the width."""
     top = round_up(max((value for _, value in counts), default=1))
-    pitch = min(width / max(len(counts), 1), 44)
+    pitch = min(width / max(len(counts), 1), 56)
     bars = [
         Bar(
             label=label,

@@ -1,4 +1,4 @@
-"""The page where comparisons are judged. Each answer to a verdict or skip is the next comparison."""
+"""Where comparisons are judged. The answer to a verdict or skip is the next comparison."""
 
 from __future__ import annotations
 

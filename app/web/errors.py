@@ -27,7 +27,7 @@ UNEXPECTED = "Something failed on the server and nothing was stored; try again, 
 
 
 def answer(request: Request, status: int, sentence: str) -> Response:
-    context = {"status": status, "title": HTTPStatus(status).phrase, "sentence": sentence}
+    context = {"title": HTTPStatus(status).phrase, "sentence": sentence}
     if not wants_fragment(request):
         return render(request, "error.html", status=status, **context)
     response = render(request, "_error.html", status=status, **context)

@@ -20,6 +20,10 @@ def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def _decimal(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
 def _moment(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
 
@@ -41,7 +45,11 @@ def _build() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        markdown=render_markdown, percent=_percent, moment=_moment, seconds=_seconds
+        markdown=render_markdown,
+        decimal=_decimal,
+        percent=_percent,
+        moment=_moment,
+        seconds=_seconds,
     )
     environment.globals.update(
         asset=asset, htmx_file=HTMX_FILE, Role=Role, count=_count, charts=charts
@@ -64,6 +72,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
         visitor=visitor,
         csrf_token=visitor.csrf_token if visitor else "",
         path=request.url.path,
+        status=status,
         **context,
     )
     response = HTMLResponse(html, status_code=status)

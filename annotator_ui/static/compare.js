@@ -1,0 +1,122 @@
+// One comparison: which verdict is chosen, how long it took, and the swap to the next one.
+// The verdict itself travels through outbox.js.
+
+import { say } from "./page.js";
+import { post } from "./outbox.js";
+
+const IDLE_AFTER_MS = 30_000;
+const TICK_MS = 250;
+
+// Time counts while the page is visible and the annotator did something not long ago.
+let activeMs = 0;
+let lastTick = performance.now();
+let lastAct = performance.now();
+
+function tick() {
+  const now = performance.now();
+  if (document.visibilityState === "visible" && now - lastAct < IDLE_AFTER_MS) {
+    activeMs += now - lastTick;
+  }
+  lastTick = now;
+}
+
+function act() {
+  lastAct = performance.now();
+}
+
+function newKey() {
+  // crypto.randomUUID is missing on plain HTTP, where a team's own network often runs.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const section = () => document.getElementById("comparison");
+const form = () => document.getElementById("verdict");
+
+function choose() {
+  const verdict = new FormData(form()).get("verdict");
+  const strength = document.getElementById("strength");
+  strength.disabled = verdict !== "A" && verdict !== "B";
+  for (const side of document.querySelectorAll(".side[data-side]")) {
+    side.classList.toggle("chosen", side.dataset.side === verdict);
+  }
+  say({ A: "A is better. How much? 1, 2 or 3", B: "B is better. How much? 1, 2 or 3", tie: "Tie", both_bad: "Both bad" }[verdict] ?? "");
+}
+
+function missing(fields) {
+  if (!fields.verdict) return "Choose A, B, tie or both bad first.";
+  if ((fields.verdict === "A" || fields.verdict === "B") && !fields.strength) {
+    return "How much better? Choose 1 slightly, 2 clearly or 3 much.";
+  }
+  return null;
+}
+
+function notify(text) {
+  const paragraph = document.createElement("p");
+  paragraph.className = "notice hint";
+  paragraph.textContent = text;
+  document.getElementById("hint").replaceChildren(paragraph);
+}
+
+function submit(event) {
+  if (event.target !== form()) return;
+  event.preventDefault();
+  const fields = Object.fromEntries(new FormData(form()));
+  const problem = missing(fields);
+  if (problem) return notify(problem);
+  tick();
+  setBusy(true);
+  post({
+    url: form().getAttribute("action"),
+    project: section().dataset.project,
+    fields: {
+      ...fields,
+      active_ms: Math.round(activeMs),
+      layout: matchMedia("(max-width: 719px)").matches ? "stacked" : "side_by_side",
+      idempotency_key: newKey(),
+    },
+  });
+}
+
+function setBusy(busy) {
+  section().setAttribute("aria-busy", String(busy));
+  for (const fieldset of form()?.querySelectorAll(".choices, .last button, textarea") ?? []) {
+    fieldset.disabled = busy;
+  }
+  if (!busy && form()) choose();
+}
+
+function begin() {
+  activeMs = 0;
+  lastTick = lastAct = performance.now();
+  document.getElementById("notice").replaceChildren();
+  window.scrollTo(0, 0);
+  section().querySelector("h1")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("outbox:delivered", ({ detail }) => {
+  if (detail.entry.project !== section().dataset.project) return;
+  htmx.swap("#comparison", detail.html, { swapStyle: "outerHTML" });
+  const progress = section().querySelector(".progress .num")?.textContent ?? "";
+  say(`Saved. ${progress}`);
+});
+document.addEventListener("outbox:refused", ({ detail }) => {
+  document.getElementById("notice").innerHTML = detail.html;
+  if (detail.entry.url === form()?.getAttribute("action")) setBusy(false);
+});
+// htmx says this of every new piece of the page, whoever asked for it.
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (detail.elt.id === "comparison") begin();
+});
+document.addEventListener("change", (event) => {
+  if (event.target.form === form() && event.target.type === "radio") {
+    document.getElementById("hint").replaceChildren();
+    choose();
+  }
+});
+document.addEventListener("submit", submit);
+for (const name of ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchmove"]) {
+  document.addEventListener(name, act, { passive: true, capture: true });
+}
+document.addEventListener("visibilitychange", tick);
+setInterval(tick, TICK_MS);
