@@ -64,7 +64,7 @@ def load_recipe(path: Path | None, *, seed: int | None = None) -> AlignRecipe:
     known = {TINY: TinyModelConfig, "sft": SFTConfig, "rm": RewardModelConfig, "ppo": PPOConfig}
     if not isinstance(sections, dict) or not set(sections) <= set(known):
         raise ConfigError(f"{path}: expected the sections {', '.join(known)} and no other.")
-    configs = {}
+    configs: dict[str, Any] = {}
     for name, cls in known.items():
         values = dict(sections.get(name) or {})
         if seed is not None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -26,7 +26,7 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def print_table(columns: list[str], rows: list[list[object]]) -> None:
+def print_table(columns: list[str], rows: Sequence[Sequence[object]]) -> None:
     """An aligned table; columns whose name starts with > are aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

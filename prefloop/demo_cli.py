@@ -64,7 +64,7 @@ def _print(result: "DemoResult") -> None:
             f"n = {agreement.n}; without ties {no_ties.value:.3f}",
         ],
         ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
-        *[[name, value] for name, value in headline(result.aligned)],
+        *([name, value] for name, value in headline(result.aligned)),
         [
             "true utility before, after PPO",
             f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "

@@ -49,7 +49,7 @@ def _frame(session: Session, project: Project) -> pd.DataFrame:
         .where(*counts_for(project), ~more_than_two)
         .order_by(Judgment.received_at, Judgment.id)
     )
-    rows: list[Any] = list(session.execute(query).tuples())
+    rows: list[Any] = list(session.execute(query))
     columns = ["comparison_id", "prompt_id", "annotator_id", "verdict", "position"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["label"] = frame["position"]

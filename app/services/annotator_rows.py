@@ -61,9 +61,7 @@ def for_project(session: Session, project: Project) -> list[AnnotatorRow]:
             select(Skip.annotator_id, func.count())
             .where(Skip.project_id == project.id)
             .group_by(Skip.annotator_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     judged_here = select(Judgment.annotator_id).where(Judgment.project_id == project.id)
     people = session.scalars(select(Annotator).where(Annotator.id.in_(judged_here)))
@@ -90,7 +88,7 @@ def _votes(session: Session, project: Project) -> list[_Vote]:
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .where(*counts_for(project))
         .order_by(Judgment.received_at)
-    ).tuples()
+    )
     return [
         _Vote(annotator, comparison, verdict, preferred, order if assignment else None, ms, at)
         for annotator, comparison, verdict, preferred, order, ms, at, assignment in rows

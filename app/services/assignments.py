@@ -74,9 +74,9 @@ def view(session: Session, project: Project, assignment: Assignment) -> Assignme
     prompt = session.get_one(Prompt, comparison.prompt_id)
     order = [UUID(hex=completion) for completion in assignment.shown_order]
     texts = dict(
-        session.execute(select(Completion.id, Completion.text).where(Completion.id.in_(order)))
-        .tuples()
-        .all()
+        session.execute(
+            select(Completion.id, Completion.text).where(Completion.id.in_(order))
+        ).all()
     )
     guideline = (
         session.get(GuidelineVersion, assignment.guideline_version_id)

@@ -31,16 +31,12 @@ def judged_comparisons(
     """(split, comparison) for every comparison with a judgment that counts, by id."""
     last = UUID(int=0)
     while True:
-        found = (
-            session.execute(
-                select(Comparison.id, Comparison.prompt_id, Comparison.tags)
-                .where(Comparison.project_id == project.id, Comparison.id > last)
-                .order_by(Comparison.id)
-                .limit(BATCH)
-            )
-            .tuples()
-            .all()
-        )
+        found = session.execute(
+            select(Comparison.id, Comparison.prompt_id, Comparison.tags)
+            .where(Comparison.project_id == project.id, Comparison.id > last)
+            .order_by(Comparison.id)
+            .limit(BATCH)
+        ).all()
         if not found:
             return
         last = found[-1][0]
@@ -156,7 +152,7 @@ def _votes(session: Session, project: Project, ids: list[UUID]) -> dict[UUID, li
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .where(*counts_for(project), Judgment.comparison_id.in_(ids))
         .order_by(Judgment.received_at, Judgment.id)
-    ).tuples()
+    )
     votes: dict[UUID, list[Vote]] = defaultdict(list)
     for comparison_id, key, annotator_id, verdict, preferred_id, strength in rows:
         votes[comparison_id].append(
@@ -179,7 +175,7 @@ def _members(session: Session, ids: list[UUID]) -> dict[UUID, list[Member]]:
         .join(Completion, Completion.id == ComparisonCompletion.completion_id)
         .where(ComparisonCompletion.comparison_id.in_(ids))
         .order_by(ComparisonCompletion.comparison_id, ComparisonCompletion.position)
-    ).tuples()
+    )
     members: dict[UUID, list[Member]] = defaultdict(list)
     for comparison_id, key, text, source in rows:
         members[comparison_id].append(Member(id=key, text=text, source=source))

@@ -245,7 +245,7 @@ def _judged_by(session: Session, comparisons: set[UUID]) -> set[tuple[UUID, UUID
             select(Judgment.comparison_id, Judgment.annotator_id).where(
                 Judgment.comparison_id.in_(chunk)
             )
-        ).tuples()
+        )
     }
 
 
@@ -265,10 +265,10 @@ def _recount_slots(session: Session, project: Project, comparisons: list[UUID]) 
             )
             .group_by(Assignment.comparison_id),
         ):
-            taken.update(dict(session.execute(query).tuples().all()))
+            taken.update(dict(session.execute(query).all()))
         targets = session.execute(
             select(Comparison.id, Comparison.overlap).where(Comparison.id.in_(chunk))
-        ).tuples()
+        )
         session.execute(
             update(Comparison),
             [

@@ -98,11 +98,11 @@ def for_project(session: Session, project: Project) -> Overview:
 
     verdicts = session.execute(
         select(Judgment.verdict, func.count()).where(*judged).group_by(Judgment.verdict)
-    ).tuples()
+    )
     day = func.date(Judgment.received_at)
     by_day = session.execute(
         select(day, func.count()).where(*judged).group_by(day).order_by(day.desc()).limit(30)
-    ).tuples()
+    )
     comparisons = select(func.count(Comparison.id)).where(Comparison.project_id == project.id)
     target = func.sum(func.coalesce(Comparison.overlap, project.overlap))
     by_verdict = dict(verdicts.all())
@@ -186,7 +186,7 @@ def comparison(session: Session, project: Project, comparison_id: UUID) -> Compa
         .join(Annotator, Annotator.id == Judgment.annotator_id)
         .where(Judgment.comparison_id == found.id)
         .order_by(Judgment.received_at, Judgment.id)
-    ).tuples()
+    )
     return ComparisonDetail(
         id=found.id,
         messages=session.get_one(Prompt, found.prompt_id).messages,
@@ -208,14 +208,14 @@ def _rows(session: Session, comparisons: Sequence[Comparison]) -> list[Compariso
                 ComparisonCompletion.completion_id,
                 ComparisonCompletion.position,
             ).where(ComparisonCompletion.comparison_id.in_(ids))
-        ).tuples()
+        )
     }
     verdicts: dict[UUID, dict[str, int]] = {comparison_id: {} for comparison_id in ids}
     for comparison_id, verdict, preferred, n in session.execute(
         select(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id, func.count())
         .where(Judgment.comparison_id.in_(ids), is_current())
         .group_by(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id)
-    ).tuples():
+    ):
         label = str(positions[comparison_id, preferred] + 1) if preferred else verdict
         verdicts[comparison_id][label] = n
     prompts = {
@@ -246,7 +246,7 @@ def _completions(session: Session, comparison_id: UUID) -> list[CompletionView]:
         .join(Completion, Completion.id == ComparisonCompletion.completion_id)
         .where(ComparisonCompletion.comparison_id == comparison_id)
         .order_by(ComparisonCompletion.position)
-    ).tuples()
+    )
     return [
         CompletionView(id=c.id, label=str(position + 1), text=c.text, source=c.source)
         for position, c in rows
