@@ -1,0 +1,166 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from helpers.bundles import word_bundle
+from helpers.models import ROOT
+from typer.testing import CliRunner
+
+from prefloop import train_cli
+
+SETTINGS = ["minibatch_size=8", "max_tokens=128", "learning_rate=1e-3"]
+
+
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    """As the main command registers them."""
+    app = typer.Typer()
+    app.add_typer(train_cli.app, name="train")
+    for name in ("report", "score", "generate", "tiny_model"):
+        app.command(name.replace("_", "-"))(getattr(train_cli, name))
+    return app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, app: typer.Typer) -> Path:
+    """A bundle, a tiny model, and the runs of SFT and the reward model, all by command."""
+    folder = tmp_path_factory.mktemp("cli")
+    word_bundle(folder / "bundle")
+    made = call(
+        app,
+        *("tiny-model", "--bundle", folder / "bundle", "--out", folder / "tiny"),
+        *("--size", "test", "--vocabulary", 300, "--max-positions", 128),
+    )
+    assert made.stdout.strip() == str(folder / "tiny")
+    for stage, start in (("sft", "tiny"), ("rm", "sft")):
+        done = call(app, *train(folder, stage, start), "--json")
+        assert done.exit_code == 0, done.stderr
+        (folder / f"{stage}.json").write_text(done.stdout)
+    return folder
+
+
+def call(app: typer.Typer, *arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def train(folder: Path, stage: str, start: str) -> list[object]:
+    command: list[object] = ["train", stage, "--bundle", folder / "bundle"]
+    command += ["--model", folder / start, "--out", folder / stage]
+    return command + [part for setting in SETTINGS for part in ("--set", setting)]
+
+
+def test_a_stage_prints_one_json_object(folder: Path) -> None:
+    result = json.loads((folder / "rm.json").read_text())
+
+    assert result["train_rows"] == 24
+    assert result["held_out"]["n"] == 16
+    assert set(result["held_out"]["wilson"]) == {"low", "high"}
+    assert json.loads((folder / "sft.json").read_text())["source"] == "chosen completions"
+
+
+def test_a_finished_stage_may_be_resumed_without_change(app: typer.Typer, folder: Path) -> None:
+    before = (folder / "sft" / "model" / "model.safetensors").read_bytes()
+
+    done = call(app, *train(folder, "sft", "tiny"), "--resume")
+
+    assert done.exit_code == 0
+    assert "source: chosen completions" in done.stdout
+    assert (folder / "sft" / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_score_prints_every_row_with_its_score(app: typer.Typer, folder: Path) -> None:
+    rows = [
+        {"prompt": "Say tea", "completion": "tea tea"},
+        {
+            "prompt": [{"role": "user", "content": "Say tea"}],
+            "completion": [{"role": "assistant", "content": "tea tea"}],
+        },
+        {"prompt": "Say tea", "completion": "rain"},
+    ]
+    file = folder / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    done = call(app, "score", "--reward-model", folder / "rm", file)
+
+    scores = [json.loads(line)["score"] for line in done.stdout.splitlines()]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert scores[0] != pytest.approx(scores[2], abs=1e-6)
+
+
+def test_generate_prints_completions_of_every_prompt(app: typer.Typer, folder: Path) -> None:
+    file = folder / "prompts.jsonl"
+    file.write_text('{"prompt": "Say tea"}\n\n{"prompt": "Say rain"}\n')
+    command = ["generate", "--policy", folder / "sft", "--prompts", file, "--samples", 2]
+
+    done = call(app, *command, "--max-new-tokens", 5, "--seed", 3)
+
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["prompt"][0]["content"] for row in rows] == ["Say tea", "Say rain"]
+    assert [len(row["completions"]) for row in rows] == [2, 2]
+    assert call(app, *command, "--max-new-tokens", 5, "--seed", 3).stdout == done.stdout
+
+
+def test_report_prints_where_it_wrote(app: typer.Typer, folder: Path) -> None:
+    (folder / "rm" / "report.html").unlink()
+
+    done = call(app, "report", folder / "rm")
+
+    assert done.stdout.strip() == str(folder / "rm" / "report.html")
+    assert (folder / "rm" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--set", "epoch=2"], "Unknown setting 'epoch'. The nearest valid one is 'epochs'."),
+        (["--bundle", "nowhere"], "nowhere: no manifest.json"),
+        (["--model", "./nowhere"], "nowhere: no such folder"),
+        (["--recipe", "none.yaml"], "none.yaml: the recipe cannot be read"),
+        ([], "not empty"),
+    ],
+)
+def test_bad_input_ends_with_one_sentence(
+    app: typer.Typer, folder: Path, change: list[str], message: str
+) -> None:
+    done = call(app, *train(folder, "sft", "tiny"), *change)
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty, one JSON object a line expected"),
+        ('{"prompt": "a", "completion": "b"}\nx\n', "rows.jsonl:2: not JSON"),
+        ('{"prompt": "a"}\n', "rows.jsonl:1: completion is None"),
+        ('{"prompt": [{"role": "robot"}], "completion": "b"}\n', "rows.jsonl:1: prompt holds"),
+        ('{"prompt": "a", "completion": "' + "é" * 100 + '"}\n', "Row 1: its completion has 201"),
+    ],
+)
+def test_a_bad_row_to_score_is_named(
+    app: typer.Typer, folder: Path, tmp_path: Path, content: str, message: str
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(content)
+
+    done = call(app, "score", "--reward-model", folder / "rm", file)
+
+    assert done.exit_code == 1
+    assert message in done.stderr
+
+
+def test_help_does_not_load_torch() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from prefloop.train_cli import app; "
+        "assert CliRunner().invoke(app, ['rm', '--help']).exit_code == 0; "
+        "sys.exit('torch' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
