@@ -1,6 +1,7 @@
 """What a reward model's report shows, as data for `training.report`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -51,9 +52,10 @@ def report_parts(
 ) -> list[ReportPart]:
     differences = (scores[:, 0] - scores[:, 1]).double().numpy()
     labels = np.array([pair.row.probability for pair in pairs])
+    measured = f"Held out: n = {held_out.n} decided pairs."
     return [
         Note(title="Verdict", text=held_out.verdict),
-        *CHARTS,
+        *(replace(chart, note=f"{chart.note} {measured}".strip()) for chart in CHARTS),
         Table(
             title="Accuracy against baselines",
             columns=["rule", "held-out accuracy", "95 % interval"],
