@@ -6,6 +6,7 @@ functions. The last tests show that it catches what it is there for.
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,6 +160,16 @@ def test_no_module_imports_what_its_package_may_not():
         for path in modules()
         for violation in violations_in(path.read_text(), module_name(path, ROOT))
     ] == []
+
+
+def test_the_command_line_imports_no_half_of_the_product_before_a_command_runs():
+    heavy = ("torch", "transformers", "pandas", "sqlalchemy", "fastapi", "uvicorn", "app.models")
+    program = f"import sys, prefloop.cli; print([n for n in {heavy} if n in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert result.stdout == "[]\n"
 
 
 def test_routes_hold_no_query():
