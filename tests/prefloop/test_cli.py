@@ -1,0 +1,160 @@
+"""The command line as a person uses it: processes, exit codes, one sentence for each mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.data import pair
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def prefloop(tmp_path):
+    """Runs `prefloop` in an empty folder with its own SQLite database."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("PREFLOOP_")},
+        "PREFLOOP_DATABASE_URL": f"sqlite:///{tmp_path}/prefloop.db",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def run(*arguments: str, stdin: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "prefloop", *arguments],
+            cwd=tmp_path,
+            env=environment | extra,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    path = tmp_path / "data.jsonl"
+    votes = [{"annotator": f"w{i}", "verdict": v} for i, v in enumerate((1, 1, 2))]
+    records = [pair(i, judgments=votes) for i in range(1, 31)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in records) + "oops\n")
+    return path
+
+
+def test_from_nothing_to_a_bundle(prefloop, data, tmp_path):
+    assert prefloop("db", "upgrade").returncode == 0
+    assert prefloop("project", "create", "tea", "--overlap", "3").returncode == 0
+
+    imported = prefloop("import", "--project", "tea", str(data), "--json")
+    again = prefloop("import", "--project", "tea", str(data))
+    agreement = prefloop("agreement", "--project", "tea", "--json")
+    exported = prefloop("export", "--project", "tea", "--out", "bundle", "--json")
+
+    summary = json.loads(imported.stdout)
+    assert (summary["added"]["comparisons"], summary["rejected"]) == (30, 1)
+    assert (tmp_path / summary["rejects_file"]).read_text().count("\n") == 1
+    assert "added nothing" in again.stderr
+    assert "30 records were there already" in again.stderr
+    assert "the first at line 31: not JSON" in again.stderr
+    statistic = json.loads(agreement.stdout)["percent_agreement"]
+    assert statistic["value"] == pytest.approx(1 / 3)
+    assert statistic["n"] == 30
+    assert sum(json.loads(exported.stdout)["counts"]["preferences"].values()) == 30
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+def test_tables_for_people_are_aligned_and_say_n(prefloop, data):
+    prefloop("db", "upgrade")
+    prefloop("project", "create", "tea", "--overlap", "3")
+    prefloop("import", "--project", "tea", str(data))
+
+    shown = prefloop("agreement", "--project", "tea").stdout.splitlines()
+    listed = prefloop("project", "list").stdout
+
+    assert shown[0].split() == ["statistic", "value", "95", "%", "interval", "n"]
+    assert shown[1].startswith("percent agreement")
+    assert shown[1].split()[-1] == "30"
+    assert "tea" in listed
+    assert json.loads(prefloop("project", "show", "tea", "--json").stdout)["judgments"] == 90
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("agreement", "--project", "x"), "at revision none, this version needs"),
+        (("serve",), "Run `prefloop db upgrade`"),
+        (("train", "rm", "--bundle", "b", "--model", "m", "--out", "o"), "no manifest.json"),
+        (("train", "rm", "--bundle", "b", "--model", "m", "--out", "o", "--set", "epoch=1"),
+         "epochs"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(prefloop, arguments, sentence):
+    found = prefloop(*arguments)
+
+    assert found.returncode == 1
+    assert sentence in found.stderr
+    assert "Traceback" not in found.stderr
+    assert found.stdout == ""
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_mistakes_in_an_upgraded_database_are_explained_too(prefloop, data, tmp_path):
+    prefloop("db", "upgrade")
+    prefloop("project", "create", "tea")
+    (tmp_path / "bad.yaml").write_text("promt: x")
+
+    for arguments, sentence in (
+        (("project", "create", "Tea!"), "use lower-case letters"),
+        (("project", "create", "tea"), "exists already"),
+        (("import", "--project", "coffee", str(data)), "(there are: tea)"),
+        (("import", "--project", "tea", "none.jsonl"), "cannot be opened"),
+        (("import", "--project", "tea", str(data), "--mapping", "bad.yaml"), "no `prompt`"),
+        (("export", "--project", "tea", "--out", "b", "--ties", "maybe"), "keep or drop"),
+        (("user", "add", "ada", "--role", "king"), "annotator, reviewer, admin"),
+    ):
+        found = prefloop(*arguments)
+        assert found.returncode == 1, arguments
+        assert sentence in found.stderr
+        assert "Traceback" not in found.stderr
+
+
+def test_wrong_usage_exits_with_2(prefloop):
+    assert prefloop("import").returncode == 2
+    assert prefloop("nonsense").returncode == 2
+
+
+def test_a_person_is_added_with_a_password_from_standard_input(prefloop):
+    prefloop("db", "upgrade")
+
+    added = prefloop("user", "add", "ada", "--role", "admin", stdin="correct horse battery\n")
+    short = prefloop("user", "add", "bo", stdin="short\n")
+    disabled = prefloop("user", "disable", "ada")
+
+    assert added.returncode == disabled.returncode == 0
+    assert short.returncode == 1
+    assert json.loads(prefloop("user", "list", "--json").stdout) == [
+        {"name": "ada", "role": "admin", "disabled": True}
+    ]
+
+
+def test_a_weak_secret_is_refused_without_being_shown(prefloop):
+    prefloop("db", "upgrade")
+
+    found = prefloop("db", "check", PREFLOOP_SECRET_KEY="hunter2hunter2")
+
+    assert found.returncode == 1
+    assert "PREFLOOP_SECRET_KEY" in found.stderr
+    assert "hunter2" not in found.stderr
+
+
+def test_every_command_has_help(prefloop):
+    top = prefloop("--help")
+
+    assert top.returncode == 0
+    for command in ("demo", "serve", "import", "agreement", "export", "train", "align", "report"):
+        assert command in top.stdout
+        assert prefloop(command, "--help").returncode == 0

@@ -1,0 +1,161 @@
+"""What the admin pages are made of."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from helpers.data import (
+    NOON,
+    add_annotator,
+    import_plain,
+    lease,
+    make_project,
+    pair,
+    project_of,
+    submit,
+)
+
+from app.errors import NotFound
+from app.services import agreement, annotator_rows, judgments, overview
+
+
+def test_the_counts_of_a_project(database):
+    make_project(database, pairs=2, overlap=2)
+    import_plain(database, [pair(9, demonstration="Like so.")])
+    ada = add_annotator(database, "Ada")
+    submit(database, ada, lease(database, ada), "tie")
+    view = lease(database, ada)
+    with database.writing() as session:
+        judgments.skip(session, ada, view.id, "too long", now=NOON)
+    view = lease(database, ada)
+    with database.writing() as session:
+        judgments.flag(session, ada, view.id, "rude", now=NOON)
+    submit(database, ada, view, "A", now=NOON + timedelta(days=1))
+
+    with database.reading() as session:
+        found = overview.for_project(session, project_of(session))
+
+    assert (found.prompts, found.completions, found.demonstrations) == (3, 6, 1)
+    assert (found.comparisons, found.finished_comparisons) == (3, 0)
+    assert (found.judgments, found.target_judgments, found.annotators) == (2, 6, 1)
+    assert (found.skips, found.flags) == (1, 1)
+    assert found.verdicts == {"preferred": 1, "tie": 1}
+    assert found.judgments_by_day == [("2026-05-04", 1), ("2026-05-05", 1)]
+
+
+def test_comparisons_are_listed_by_what_is_asked_for(database):
+    make_project(database, pairs=3, overlap=2)
+    for number, votes in ((11, (1, 2)), (12, (1, 1)), (13, (2,))):
+        given = [{"annotator": f"w{i}", "verdict": v} for i, v in enumerate(votes)]
+        import_plain(database, [pair(number, judgments=given)])
+
+    def shown(show: str) -> list[str]:
+        with database.reading() as session:
+            page = overview.comparisons(session, project_of(session), show=show)
+        return sorted(row.excerpt.count("x") for row in page.rows)
+
+    assert shown("all") == [1, 2, 3, 11, 12, 13]
+    assert shown("judged") == [11, 12, 13]
+    assert shown("open") == [1, 2, 3, 13]
+    assert shown("contested") == [11]
+
+
+def test_a_page_out_of_range_is_the_nearest_one(database):
+    make_project(database, pairs=5)
+
+    with database.reading() as session:
+        last = overview.comparisons(session, project_of(session), page=99, per_page=2)
+
+    assert (last.page, last.pages, last.total, len(last.rows)) == (3, 3, 5, 1)
+
+
+def test_a_comparison_shows_who_said_what_and_how_it_was_shown(database):
+    make_project(database, pairs=1)
+    ada = add_annotator(database, "Ada")
+    view = lease(database, ada)
+    chosen = view.sides[1].text
+    comparison = submit(
+        database, ada, view, "B", strength=3, rationale="vivid", active_ms=900
+    ).judgment.comparison_id
+
+    with database.reading() as session:
+        found = overview.comparison(session, project_of(session), comparison)
+
+    label = {c.text: c.label for c in found.completions}
+    (judgment,) = found.judgments
+    assert judgment.verdict_text == f"prefers {label[chosen]}"
+    assert judgment.shown == f"{label[view.sides[0].text]} on the left"
+    assert (judgment.annotator_name, judgment.strength) == ("Ada", 3)
+    assert (judgment.rationale, judgment.active_ms, judgment.late) == ("vivid", 900, False)
+
+
+def test_a_comparison_of_another_project_is_not_found(database):
+    make_project(database)
+    with pytest.raises(NotFound), database.reading() as session:
+        overview.comparison(session, project_of(session), UUID(int=5))
+
+
+def test_agreement_of_a_project_codes_verdicts_by_completion_not_by_side(database):
+    """Two annotators who prefer the same text agree, whatever side showed it."""
+    make_project(database, pairs=12, overlap=2)
+    for name in ("Ada", "Bo"):
+        person = add_annotator(database, name)
+        while (view := lease(database, person)) is not None:
+            sides = {side.text[:5]: side.label for side in view.sides}
+            submit(database, person, view, sides["first"])
+
+    with database.reading() as session:
+        found = agreement.for_project(session, project_of(session))
+
+    assert (found.percent_agreement.value, found.percent_agreement.n) == (1.0, 12)
+    assert found.n_judgments == 24
+    assert found.krippendorff_alpha_nominal.reason == "one_category"
+
+
+def test_agreement_of_an_empty_project_is_undefined(database):
+    make_project(database, pairs=1)
+
+    with database.reading() as session:
+        found = agreement.for_project(session, project_of(session))
+
+    assert (found.n_judgments, found.percent_agreement.value) == (0, None)
+    assert found.percent_agreement.reason == "no_overlap"
+
+
+def test_repeats_and_superseded_judgments_stay_out_of_agreement(database):
+    make_project(database, pairs=0)
+    votes = [
+        {"annotator": "x", "verdict": 1, "ended_at": "2026-01-01"},
+        {"annotator": "x", "verdict": 2, "ended_at": "2026-01-02"},
+        {"annotator": "y", "verdict": 1, "ended_at": "2026-01-03"},
+    ]
+    import_plain(database, [pair(1, judgments=votes)])
+
+    with database.reading() as session:
+        found = agreement.for_project(session, project_of(session))
+
+    assert (found.n_judgments, found.percent_agreement.value) == (2, 1.0)
+
+
+def test_an_annotators_line_by_hand(database):
+    """Ada always takes the left; Bo sees three of her four comparisons the same way."""
+    make_project(database, pairs=4, overlap=2)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    preferred = {}
+    while (view := lease(database, ada)) is not None:
+        preferred[view.messages[0]["content"]] = view.sides[0].text
+        submit(database, ada, view, "A", active_ms=1000)
+    disagree = True
+    while (view := lease(database, bo)) is not None:
+        same = preferred[view.messages[0]["content"]]
+        side = next(s.label for s in view.sides if (s.text == same) is not disagree)
+        disagree = False
+        submit(database, bo, view, side)
+
+    with database.reading() as session:
+        first, second = annotator_rows.for_project(session, project_of(session))
+
+    assert (first.name, first.judgments, first.ties, first.median_active_ms) == ("Ada", 4, 0, 1000)
+    assert (first.left_rate.value, first.left_rate.n) == (1.0, 4)
+    assert first.agreement_with_others.value == second.agreement_with_others.value == 0.75
+    assert second.median_active_ms is None
