@@ -34,7 +34,6 @@ class Whisker:
     low: float | None
     high: float | None
     chance: float | None
-    zero: float
 
 
 def round_up(value: int) -> int:
@@ -85,14 +84,13 @@ def whisker(
     def place(value: float | None) -> float | None:
         if value is None:
             return None
-        return round(width * (min(max(value, low), high) - low) / (high - low), 2)
+        if not low <= value <= high:
+            raise ValueError(f"{value} is outside the axis from {low} to {high}")
+        return round(width * (value - low) / (high - low), 2)
 
-    zero = place(0.0)
-    assert zero is not None
     return Whisker(
         value=place(statistic.value),
         low=place(statistic.low),
         high=place(statistic.high),
         chance=place(chance),
-        zero=zero,
     )

@@ -1,0 +1,144 @@
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from helpers.web import NOON, QUESTIONS, Site, Visit
+
+from app.models.accounts import Annotator, Role
+from app.services import assignments, judgments, projects
+from app.services.judgments import Submission
+
+FIRST_RESPONSES = {first for _, first, _ in QUESTIONS}
+
+
+def judge_all(site: Site, person: Annotator, verdicts: list[str]) -> None:
+    """Judge in the queue's order; `1` and `2` name the stored responses, whatever side they are."""
+    for i, verdict in enumerate(verdicts):
+        now = NOON + timedelta(days=i)
+        with site.database.writing() as session:
+            project = projects.by_slug(session, "kitchen")
+            view = assignments.lease_next(session, project, person, lease_seconds=60, now=now)
+            assert view is not None
+            first = "A" if view.sides[0].text in FIRST_RESPONSES else "B"
+            sides = {"1": first, "2": "B" if first == "A" else "A"}
+            submission = Submission(
+                verdict=sides.get(verdict, verdict),
+                strength=3 if verdict in sides else None,
+                rationale="Because <b>so</b>.",
+                idempotency_key=f"{person.name}-{i:04}",
+                active_ms=12_300,
+            )
+            judgments.submit(session, person, view.id, submission, now=now)
+
+
+def admin_of(site: Site) -> Visit:
+    return site.signed_in("admin", Role.ADMIN)
+
+
+def words(html: str) -> str:
+    """The text of a page, without tags and runs of space."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html.split("<main")[1]).split())
+
+
+@pytest.fixture
+def judged(site: Site) -> Site:
+    with site.database.writing() as session:
+        projects.by_slug(session, "kitchen").overlap = 2
+    judge_all(site, site.person("ada"), ["1", "1", "tie", "2", "both_bad"])
+    judge_all(site, site.person("grace"), ["1", "2", "tie", "2"])
+    return site
+
+
+def test_the_overview_counts_what_was_done_and_what_is_wanted(judged: Site) -> None:
+    page = admin_of(judged).get("/admin/kitchen/overview").text
+    text = words(page)
+    assert "One is better 66.7 % 6" in text
+    assert "Tie 22.2 % 2" in text
+    assert "Both bad 11.1 % 1" in text
+    assert "Comparisons 5" in text
+    assert "Annotators 2" in text
+    # Two judgments on each of four days, one on the fifth.
+    assert page.count('class="bar"') == 5
+    assert "2026-03-06: 1" in page
+
+
+def test_the_filter_shows_contested_comparisons_only(judged: Site) -> None:
+    visit = admin_of(judged)
+    assert "5 comparisons" in words(visit.get("/admin/kitchen/comparisons").text)
+    contested = words(visit.get("/admin/kitchen/comparisons?show=contested").text)
+    assert "1 comparison " in contested
+    assert "1 × prefers 1" in contested
+    assert "1 × prefers 2" in contested
+
+
+def test_a_comparison_shows_each_judgment_with_who_why_and_how(judged: Site) -> None:
+    visit = admin_of(judged)
+    found = visit.get("/admin/kitchen/comparisons?show=contested").text
+    link = re.search(r'href="(/admin/kitchen/comparisons/[0-9a-f-]{36})"', found)
+    assert link is not None
+    page = visit.get(link[1]).text
+    text = words(page)
+    assert "2 judgments" in text
+    assert "ada prefers 1 , much" in text
+    assert "grace prefers 2 , much" in text
+    assert "12.3 s" in text
+    assert "model-alpha" in text
+    assert "Because &lt;b&gt;so&lt;/b&gt;." in page
+
+
+def test_agreement_shows_every_statistic_with_n_and_says_why_one_has_no_interval(
+    judged: Site,
+) -> None:
+    text = words(admin_of(judged).get("/admin/kitchen/agreement").text)
+    # Three of the four comparisons that two people judged got equal verdicts.
+    assert "75.0 % no interval: too few prompts for an interval, n = 4" in text
+    assert "9 judgments by 2 annotators on 5 comparisons; 4 of these" in text
+
+
+def test_agreement_without_overlap_is_undefined_and_says_why(site: Site) -> None:
+    text = words(admin_of(site).get("/admin/kitchen/agreement").text)
+    assert text.count("undefined no comparison has two judgments yet (n = 0)") == 4
+
+
+def test_annotators_are_listed_with_intervals_or_the_reason_for_none(judged: Site) -> None:
+    text = words(admin_of(judged).get("/admin/kitchen/annotators").text)
+    assert "ada 5 2 0 12.3 s" in text
+    assert "75 % 30–95 %, n 4" in text
+
+
+def test_publishing_a_guideline_makes_a_new_version_and_keeps_the_old(site: Site) -> None:
+    visit = admin_of(site)
+    new = "# New\r\n\r\n![x](https://evil.example/x.png) <b>bold</b>"
+    assert visit.post("/admin/kitchen/guideline", {"markdown": new}).status_code == 303
+    page = visit.get("/admin/kitchen/guideline").text
+    assert "Publish version 3" in page
+    assert "Earlier versions" in page
+    shown = visit.get("/projects/kitchen/guideline").text
+    assert "[image not shown: x]" in shown
+    assert "&lt;b&gt;bold&lt;/b&gt;" in shown
+    assert visit.post("/admin/kitchen/guideline", {"markdown": " "}).status_code == 422
+
+
+def test_an_export_started_here_is_listed_with_its_path_and_the_next_command(
+    judged: Site,
+) -> None:
+    visit = admin_of(judged)
+    assert visit.post("/admin/kitchen/exports").status_code == 303
+    page = visit.get("/admin/kitchen/exports").text
+    path = re.search(r'<h2 class="path">([^<]+)</h2>', page)
+    assert path is not None
+    assert (Path(path[1]) / "manifest.json").is_file()
+    assert f"prefloop train rm --bundle {path[1]} " in page
+
+
+def test_a_reviewer_reads_admin_pages_and_sees_no_button_that_changes_something(
+    site: Site,
+) -> None:
+    visit = site.signed_in("reviewer", Role.REVIEWER)
+    for name in ("overview", "comparisons", "agreement", "annotators", "guideline", "exports"):
+        page = visit.get(f"/admin/kitchen/{name}")
+        assert page.status_code == 200
+        main = page.text.split("<main")[1]
+        assert 'method="post"' not in main
+        assert "hx-post" not in main
