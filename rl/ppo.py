@@ -59,6 +59,9 @@ def train_ppo(
     dist = Distributed.start()
     config.require_world_size(dist.world_size)
     opened = Bundle.open(bundle)
+    roles = load_roles(model, reward_model, dist, config.precision)
+    train = load_prompts(opened, ("train",), roles, config.max_new_tokens)
+    held_out = load_prompts(opened, ("validation", "test"), roles, config.max_new_tokens)
     run = RunDirectory.create(
         out,
         stage="ppo",
@@ -72,9 +75,6 @@ def train_ppo(
         seed=config.seed,
         resume=resume,
     )
-    roles = load_roles(model, reward_model, dist, config.precision)
-    train = load_prompts(opened, ("train",), roles, config.max_new_tokens)
-    held_out = load_prompts(opened, ("validation", "test"), roles, config.max_new_tokens)
     ppo = PPO(config, roles, run, train, held_out)
     ppo.restore() if resume else ppo.start()
     with StageProgress("PPO", config.updates, start=ppo.done, enabled=dist.is_main) as progress:
