@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rl.ppo import train_ppo
 from rl.ppo_config import PPOConfig
 from rl.ppo_report import PPOResult
@@ -17,7 +15,7 @@ from rl.sft import SFTConfig, SFTResult, train_sft
 from rm_training.config import RewardModelConfig
 from rm_training.train import RewardModelResult, train_reward_model
 from training.bundle import Bundle
-from training.config import build_config
+from training.config import build_config, read_recipe
 from training.errors import ConfigError
 from training.tiny import bundle_texts, make_tiny_model
 
@@ -56,13 +54,9 @@ class AlignResult:
 
 def load_recipe(path: Path | None, *, seed: int | None = None) -> AlignRecipe:
     """The recipe of a file, or the defaults; `seed` goes to every stage."""
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({error}).") from error
-    sections = found or {}
+    sections = read_recipe(path) if path else {}
     known = {TINY: TinyModelConfig, "sft": SFTConfig, "rm": RewardModelConfig, "ppo": PPOConfig}
-    if not isinstance(sections, dict) or not set(sections) <= set(known):
+    if not set(sections) <= set(known):
         raise ConfigError(f"{path}: expected the sections {', '.join(known)} and no other.")
     configs: dict[str, Any] = {}
     for name, cls in known.items():

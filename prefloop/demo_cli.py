@@ -57,6 +57,7 @@ def _print(result: "DemoResult") -> None:
     agreement = result.agreement.percent_agreement
     no_ties = result.agreement.percent_agreement_no_ties
     alpha = result.agreement.krippendorff_alpha_nominal
+    lines: list[list[object]] = [[name, value] for name, value in headline(result.aligned)]
     rows: list[list[object]] = [
         [
             "two simulated annotators agree",
@@ -64,7 +65,7 @@ def _print(result: "DemoResult") -> None:
             f"n = {agreement.n}; without ties {no_ties.value:.3f}",
         ],
         ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
-        *([name, value] for name, value in headline(result.aligned)),
+        *lines,
         [
             "true utility before, after PPO",
             f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "

@@ -208,4 +208,10 @@ def export(
         ["rows", ">train", ">validation", ">test"],
         [[kind, *counts[kind].values()] for kind in kinds],
     )
+    empty = [split for split, n in counts["preferences"].items() if n == 0]
+    if empty:
+        say(
+            f"No preferences are in {' and '.join(empty)}: whole prompts (or groups of prompts) "
+            "go to one split, and there are few of them."
+        )
     say(f"Bundle written to {home_relative(out)}.")

@@ -70,7 +70,7 @@ def sft(
     from rl.sft import SFTConfig, train_sft
     from training.config import load_config
 
-    config = load_config(SFTConfig, recipe, settings or ())
+    config = load_config(SFTConfig, recipe, settings or (), section="sft")
     _show(train_sft(config, bundle=bundle, model=model, out=out, resume=resume), as_json)
 
 
@@ -90,7 +90,7 @@ def rm(
     from rm_training.train import train_reward_model
     from training.config import load_config
 
-    config = load_config(RewardModelConfig, recipe, settings or ())
+    config = load_config(RewardModelConfig, recipe, settings or (), section="rm")
     _show(train_reward_model(config, bundle=bundle, model=model, out=out, resume=resume), as_json)
 
 
@@ -113,7 +113,7 @@ def ppo(
     from rl.ppo_config import PPOConfig
     from training.config import load_config
 
-    config = load_config(PPOConfig, recipe, settings or ())
+    config = load_config(PPOConfig, recipe, settings or (), section="ppo")
     result = train_ppo(
         config, bundle=bundle, model=model, reward_model=reward_model, out=out, resume=resume
     )

@@ -20,10 +20,19 @@ Settings = TypeVar("Settings")
 
 
 def load_config(
-    cls: type[Settings], recipe: Path | None = None, overrides: Sequence[str] = ()
+    cls: type[Settings],
+    recipe: Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    section: str | None = None,
 ) -> Settings:
-    """The settings of a recipe with the overrides laid over it."""
-    values = {} if recipe is None else _read_recipe(recipe)
+    """The settings of a recipe with the overrides laid over it.
+
+    A recipe for several stages has a section for each; `section` picks one where it is there.
+    """
+    values = {} if recipe is None else read_recipe(recipe)
+    if section is not None and isinstance(values.get(section), dict):
+        values = values[section]
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals:
@@ -64,7 +73,8 @@ def require_range(config: object, name: str, low: float, high: float) -> None:
         )
 
 
-def _read_recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty one."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

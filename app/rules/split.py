@@ -32,8 +32,8 @@ def split_key(messages: Messages) -> str:
 
 
 def group_split_key(group: str) -> str:
-    """The key of prompts that an import names as one group."""
-    return hashlib.sha256(f"group: {normalised(group)}".encode()).hexdigest()
+    """The key of prompts that an import names as one group. Numbers tell groups apart."""
+    return hashlib.sha256(f"group: {' '.join(group.casefold().split())}".encode()).hexdigest()
 
 
 def split_of(key: str) -> str:

@@ -32,7 +32,7 @@ from training.progress import StageProgress
 
 SLUG = "demo"
 COMPARISONS = 600
-DEMONSTRATIONS = 1500
+DEMONSTRATIONS = 3000
 OVERLAP = 3
 SAMPLES_PER_PROMPT = 6
 FIRST_JUDGMENT = timedelta(days=5)

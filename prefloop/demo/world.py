@@ -54,7 +54,7 @@ class World:
         if rng.random() < 0.5:
             sentences.append(rng.choice(self.phrases["openers" if rng.random() < 0.6 else "curt"]))
         for _ in range(rng.choice([1, 1, 2])):
-            source = here if rng.random() < 0.75 else topics[rng.choice(list(topics))]
+            source = here if rng.random() < 0.92 else topics[rng.choice(list(topics))]
             sentences.append(rng.choice(source["concrete" if rng.random() < 0.5 else "vague"]))
         if rng.random() < 0.4:
             sentences.append(rng.choice(here["reasons"]))

@@ -1,4 +1,4 @@
-from app.rules.split import SHARES, normalised, split_key, split_of
+from app.rules.split import SHARES, group_split_key, normalised, split_key, split_of
 
 
 def user(text: str) -> list[dict[str, str]]:
@@ -37,3 +37,8 @@ def test_splits_never_move() -> None:
         "train",
         "train",
     ]
+
+
+def test_groups_that_differ_in_a_number_are_two_groups() -> None:
+    assert group_split_key("topic 12") != group_split_key("topic 13")
+    assert group_split_key("Topic  12") == group_split_key("topic 12")

@@ -30,6 +30,15 @@ def test_overrides_lie_over_the_recipe_and_the_recipe_over_defaults(tmp_path: Pa
     assert config == Example(epochs=3, name="b", limit=4)
 
 
+def test_a_recipe_for_several_stages_gives_each_its_section(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("sft:\n  epochs: 2\nrm:\n  epochs: 5\n")
+
+    assert load_config(Example, recipe, ["name=b"], section="rm") == Example(epochs=5, name="b")
+    with pytest.raises(ConfigError, match="Unknown setting 'sft'"):
+        load_config(Example, recipe)
+
+
 def test_exponents_without_a_dot_are_numbers() -> None:
     assert load_config(Example, None, ["learning_rate=3e-4"]).learning_rate == 3e-4
 
