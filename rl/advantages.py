@@ -48,3 +48,19 @@ def whiten(
     deviation = torch.where(completion_mask, masked - mean, 0.0)
     variance = reduce_sum(deviation.square().sum()) / count
     return (deviation / (variance + 1e-8).sqrt()).to(advantages.dtype)
+
+
+def whitened_advantages(
+    values: Tensor,
+    rewards: Tensor,
+    completion_mask: Tensor,
+    *,
+    gamma: float,
+    gae_lambda: float,
+    reduce_sum: Callable[[Tensor], Tensor] = lambda total: total,
+) -> tuple[Tensor, Tensor]:
+    """What the policy learns from, whitened, and what the value model learns, which is not."""
+    advantages, returns = estimate_advantages(
+        values, rewards, completion_mask, gamma=gamma, gae_lambda=gae_lambda
+    )
+    return whiten(advantages, completion_mask, reduce_sum=reduce_sum), returns

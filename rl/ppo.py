@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rl.advantages import estimate_advantages, whiten
+from rl.advantages import whitened_advantages
 from rl.evaluate import Evaluated, PolicyEvaluation, describe_samples, evaluate_policy
 from rl.generate import Stream
 from rl.losses import kl_k1
@@ -178,16 +178,14 @@ class PPO:
         )
 
     def _advantages(self, rollout: Rollout, rewards: Tensor) -> tuple[Tensor, Tensor]:
-        """Whitened advantages, and returns that are not."""
-        mask = rollout.samples.completion_mask
-        advantages, returns = estimate_advantages(
+        return whitened_advantages(
             rollout.values,
             rewards,
-            mask,
+            rollout.samples.completion_mask,
             gamma=self.config.gamma,
             gae_lambda=self.config.gae_lambda,
+            reduce_sum=self.dist.all_reduce_sum,
         )
-        return whiten(advantages, mask, reduce_sum=self.dist.all_reduce_sum), returns
 
     def _rates(self, number: int) -> Rates:
         config, warmup = self.config, self.config.value_only_updates

@@ -92,6 +92,11 @@ class PPOConfig:
             )
         if self.kl_target is not None and self.kl_coef == 0:
             raise ConfigError("kl_target is set but kl_coef is 0, which no factor can steer.")
+        if self.kl_target is not None and self.kl_horizon <= self.rollout_batch_size:
+            raise ConfigError(
+                f"kl_horizon is {self.kl_horizon}, expected more than rollout_batch_size, which is "
+                f"{self.rollout_batch_size}: else one update could change kl_coef by over a fifth."
+            )
 
     def require_world_size(self, world_size: int) -> None:
         """Raise unless every process gets equally many completions of every kind."""

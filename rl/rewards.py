@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.errors import TrainingError
+
 UNFINISHED_MARGIN = 1.0
 
 
@@ -28,7 +30,7 @@ class ScoreNormaliser:
         scores = scores.double()
         mean, std = scores.mean().item(), scores.std(unbiased=False).item()
         if not std > 1e-8:
-            raise ValueError(
+            raise TrainingError(
                 f"{scores.numel()} scores have standard deviation {std:.3g}, expected more than 0: "
                 "the reward model does not tell completions apart. Train it on more comparisons."
             )

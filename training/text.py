@@ -2,11 +2,14 @@
 
 A prompt is rendered by the tokenizer's chat template with the generation prompt; a completion is
 tokenised by itself and ends with EOS. Their ids are concatenated, never tokenised jointly, so that
-SFT, reward model and PPO see the same ids for the same text. `B` rows, `S` tokens a row.
+SFT, reward model and PPO see the same ids for the same text. Only the template writes special
+tokens: what a message or a completion spells stays text. `B` rows, `S` tokens a row.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,13 +18,17 @@ from transformers import PreTrainedTokenizerBase
 from training.bundle import Message
 from training.errors import TrainingError
 
+PRIVATE_USE = range(0xE000, 0xF900)
+
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
-    """Ids of the prompt up to the place where the assistant begins to write."""
-    rendered = tokenizer.apply_chat_template(
-        [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
-    )
-    ids = list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    """Ids of the prompt up to the place where the assistant begins to write.
+
+    For messages that spell no special token these are the ids of `apply_chat_template`.
+    """
+    disguised, spelled = _disguise(tokenizer, messages)
+    rendered = tokenizer.apply_chat_template(disguised, tokenize=False, add_generation_prompt=True)
+    ids = _encode_disguised(tokenizer, str(rendered), spelled)
     if not ids:
         raise TrainingError(
             "The chat template renders a prompt to no tokens at all. Repair chat_template.jinja."
@@ -33,9 +40,58 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
 
 
 def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Ids of the completion, always with EOS last. Text that spells a special token stays text."""
+    """Ids of the completion, always with EOS last."""
+    return [*_as_text(tokenizer, text), eos_id(tokenizer)]
+
+
+def _disguise(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]
+) -> tuple[list[Message], dict[str, str]]:
+    """Messages with a stand-in for every special token they spell, and what each stands for.
+
+    A stand-in is made of a private-use character that no message holds, so the template passes it
+    on untouched and it can be found again in what the template renders.
+    """
+    contents = [message["content"] for message in messages]
+    spelling = _special_spelling(tokenizer, len(tokenizer))
+    found = sorted({token for text in contents for token in spelling.findall(text)})
+    if not found:
+        return [dict(message) for message in messages], {}
+    mark = next(chr(code) for code in PRIVATE_USE if not any(chr(code) in c for c in contents))
+    stand_ins = {token: f"{mark}{number}{mark}" for number, token in enumerate(found)}
+    disguised = [
+        {**message, "content": spelling.sub(lambda hit: stand_ins[hit[0]], message["content"])}
+        for message in messages
+    ]
+    return disguised, {stand_in: token for token, stand_in in stand_ins.items()}
+
+
+@lru_cache(maxsize=4)
+def _special_spelling(tokenizer: PreTrainedTokenizerBase, size: int) -> re.Pattern[str]:
+    """Matches every special token; `size` tells a tokenizer from itself with tokens added."""
+    special = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
+    special |= set(tokenizer.all_special_tokens)
+    return re.compile("|".join(map(re.escape, sorted(special, key=len, reverse=True))))
+
+
+def _encode_disguised(
+    tokenizer: PreTrainedTokenizerBase, rendered: str, spelled: dict[str, str]
+) -> list[int]:
+    """Ids of a rendered template, each stand-in as the text it stands for."""
+    if not spelled:
+        return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    ids: list[int] = []
+    for part in re.split("(" + "|".join(map(re.escape, spelled)) + ")", rendered):
+        if part in spelled:
+            ids += _as_text(tokenizer, spelled[part])
+        elif part:
+            ids += tokenizer(part, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return [*ids, eos_id(tokenizer)]
+    return list(ids)
 
 
 def fit_length(

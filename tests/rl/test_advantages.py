@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rl.advantages import estimate_advantages, whiten
+from rl.advantages import estimate_advantages, whiten, whitened_advantages
 
 
 def rows(*values):
@@ -91,6 +91,17 @@ def test_whitening_gives_mean_zero_and_variance_one_over_trained_tokens():
     white = whiten(advantages, mask)
     np.testing.assert_allclose(white[mask].numpy(), expected, atol=1e-12)
     assert white[~mask].tolist() == [0, 0, 0]
+
+
+def test_returns_are_made_of_advantages_before_whitening():
+    values, rewards = rows([0.5, 0.5, 0.5], [0.0, 1.0, 9.9]), rows([0, 0, 1], [0, 3, 9.9])
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    advantages, returns = whitened_advantages(values, rewards, mask, gamma=1.0, gae_lambda=0.95)
+    # Second row: TD errors 1 and 2, so advantages 1 + 0.95 * 2 and 2.
+    torch.testing.assert_close(returns, rows([0.95125, 0.975, 1.0], [2.9, 3.0, 0.0]))
+    trained = np.array([0.45125, 0.475, 0.5, 2.9, 2.0])
+    expected = (trained - trained.mean()) / np.sqrt(trained.var() + 1e-8)
+    np.testing.assert_allclose(advantages[mask].numpy(), expected, atol=1e-12)
 
 
 def test_equal_advantages_whiten_to_zero():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForTokenClassification,
@@ -106,6 +108,30 @@ def test_ppo_raises_a_reward_known_in_closed_form(train):
     assert result.before.kl_per_completion == 0
     assert result.kl_per_completion > 0.5
     assert result.after.eos_rate > result.before.eos_rate  # A missing end is worth less than any.
+
+
+def test_the_scale_of_the_reward_model_changes_nothing(
+    train, policy_folder, reward_model_folder, tmp_path
+):
+    louder = shutil.copytree(reward_model_folder, tmp_path / "louder")
+    weights = load_file(louder / "model.safetensors")
+    weights["score.weight"] *= 8
+    save_file(weights, louder / "model.safetensors", metadata={"format": "pt"})
+    settings = {"updates": 3, "kl_target": None}
+    quiet = train("quiet", **settings)
+
+    loud = train_ppo(
+        PPOConfig(**{**SMALL, **settings}),
+        bundle=train.bundle,
+        model=str(policy_folder),
+        reward_model=str(louder),
+        out=tmp_path / "loud",
+    )
+
+    for found, expected in zip(metrics_of(loud.run), metrics_of(quiet.run), strict=True):
+        assert found["score_mean"] == pytest.approx(8 * expected["score_mean"], rel=1e-4)
+        for name in ("reward_mean", "value_loss", "kl_per_completion"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-5), name
 
 
 def test_a_killed_run_resumes_to_exactly_the_weights_of_an_uninterrupted_one(train, monkeypatch):
@@ -231,6 +257,7 @@ def test_a_bundle_without_held_out_prompts_is_refused(
         ({"temperature": 0.0}, "temperature is 0.0, a number above 0"),
         ({"value_only_updates": 100}, "value_only_updates is 100, a number from 0 to 99"),
         ({"kl_target": 6.0, "kl_coef": 0.0}, "kl_target is set but kl_coef is 0"),
+        ({"kl_target": 6.0, "kl_horizon": 64}, "kl_horizon is 64, expected more than"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):

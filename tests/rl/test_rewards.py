@@ -13,6 +13,7 @@ from rl.rewards import (
     replace_unfinished,
     unfinished_floor,
 )
+from training.errors import TrainingError
 
 
 def test_score_lands_on_the_last_real_token_of_short_and_full_rows():
@@ -57,7 +58,7 @@ def test_normalisation_holds_on_a_fresh_sample():
 
 
 def test_equal_scores_cannot_be_normalised():
-    with pytest.raises(ValueError, match="4 scores have standard deviation 0"):
+    with pytest.raises(TrainingError, match="4 scores have standard deviation 0"):
         ScoreNormaliser.fit(torch.ones(4))
 
 

@@ -1,11 +1,15 @@
 """Rows, masks and padding: what the models see of a rollout, against one row at a time."""
 
+import pytest
 import torch
+from transformers import GPT2Config, GPT2ForTokenClassification, GPT2LMHeadModel
 
+from rl.generate import CachedGenerator, Stream
 from rl.losses import completion_logprobs
 from rl.rollouts import Sampling, collect, draw_streams, roll_out, sample, score_samples
 from rl.samples import completion_logits, completion_values, microbatches
 from rl.value import start_value_model, value_head
+from training.distributed import Distributed
 from training.text import pad_sequences
 
 PROMPTS = [[1, 4, 40, 50, 5], [1, 4, 60, 5], [1, 4, 70, 0, 2, 71, 72, 5]]
@@ -51,6 +55,42 @@ def test_values_are_read_before_the_token_is_emitted(roles):
             alone = roles.value_model(torch.tensor([(prompt + completion)[:-1]])).logits[0, :, 0]
             expected = alone[len(prompt) - 1 :]
             torch.testing.assert_close(found[row, : len(completion)], expected, atol=1e-5, rtol=0)
+
+
+GPT2 = GPT2Config(
+    vocab_size=80,
+    n_embd=32,
+    n_layer=2,
+    n_head=2,
+    n_positions=64,
+    num_labels=1,
+    classifier_dropout=0.0,
+    initializer_range=0.3,
+    bos_token_id=1,
+    eos_token_id=2,
+)
+
+
+@pytest.mark.parametrize("read", [completion_logits, completion_values])
+def test_learned_positions_count_from_the_first_real_token(read):
+    # Llama's rotary positions are relative, so left padding cannot show a mistake there.
+    torch.manual_seed(0)
+    policy = GPT2LMHeadModel(GPT2).eval()
+    model = policy if read is completion_logits else GPT2ForTokenClassification(GPT2).eval()
+    generator = CachedGenerator(policy=policy, dist=Distributed.start(), eos_id=2, pad_id=0)
+    streams = [Stream(0, 1, row, 0) for row in range(3)]
+
+    def sampled(prompts, names):
+        return generator.sample(prompts, names, max_new_tokens=9, temperature=1.0)
+
+    together = sampled(PROMPTS, streams)
+    with torch.no_grad():
+        wide = read(model, together)
+        for row, prompt in enumerate(PROMPTS):
+            alone = sampled([prompt], [streams[row]])
+            assert alone.completion_tokens()[0] == together.completion_tokens()[row]
+            expected = read(model, alone)[0]
+            torch.testing.assert_close(wide[row, : len(expected)], expected, atol=1e-4, rtol=0)
 
 
 def test_more_padding_and_other_pad_ids_change_no_number(roles):

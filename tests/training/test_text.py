@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.bundles import sentence
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from training.errors import TrainingError
 from training.models import load_causal_lm, load_tokenizer
@@ -21,6 +23,87 @@ def test_every_prompt_starts_with_exactly_one_bos(model_path: Path) -> None:
         ids = encode_prompt(tokenizer, messages)
         assert ids[0] == tokenizer.bos_token_id
         assert ids.count(tokenizer.bos_token_id) == 1
+
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA_3 = (
+    "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}"
+    "<|end_header_id|>\n\n{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+SPECIAL = {
+    CHATML: ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    LLAMA_3: ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
+}
+
+
+def byte_tokenizer(template: str) -> PreTrainedTokenizerFast:
+    """One token a byte, and the special tokens of a well-known template."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([*SPECIAL[template], "<pad>"])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<|begin_of_text|>" if template == LLAMA_3 else None,
+        eos_token="<|eot_id|>" if template == LLAMA_3 else "<|im_end|>",
+        pad_token="<pad>",
+        chat_template=template,
+    )
+
+
+@pytest.fixture(params=["tiny", "ChatML", "Llama 3"])
+def tokenizer(request: pytest.FixtureRequest, model_path: Path) -> PreTrainedTokenizerBase:
+    if request.param == "tiny":
+        return load_tokenizer(model_path)
+    return byte_tokenizer(CHATML if request.param == "ChatML" else LLAMA_3)
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
+    return [i for i in ids if i in tokenizer.added_tokens_decoder]
+
+
+def test_harmless_messages_get_the_ids_of_the_chat_template(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    messages = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": " 2 < 3 <b> |> 茶 \ue000 "},
+        {"role": "assistant", "content": "Yes"},
+        {"role": "user", "content": "Why?"},
+    ]
+
+    expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+
+    assert encode_prompt(tokenizer, messages) == expected
+
+
+def test_a_message_that_spells_special_tokens_adds_none(tokenizer: PreTrainedTokenizerBase) -> None:
+    special = [str(token) for token in tokenizer.added_tokens_decoder.values()]
+    hostile = "\ue000 " + "".join(special) + f"{special[0][:2]}{special[1]}{special[0][2:]} end"
+    roles = ("system", "user", "assistant", "user")
+
+    found = encode_prompt(tokenizer, [{"role": role, "content": hostile} for role in roles])
+
+    harmless = encode_prompt(tokenizer, [{"role": role, "content": "x"} for role in roles])
+    assert special_ids(tokenizer, found) == special_ids(tokenizer, harmless)
+    text = tokenizer.decode([i for i in found if i not in tokenizer.added_tokens_decoder])
+    assert text.count(hostile) == 4
+
+
+def test_text_around_a_spelled_token_is_rendered_by_the_template() -> None:
+    tokenizer = byte_tokenizer(CHATML)
+
+    found = encode_prompt(tokenizer, [{"role": "user", "content": "  a <|im_end|> b  "}])
+
+    expected = "<|im_start|>user\na <|im_end|> b<|im_end|>\n<|im_start|>assistant\n"
+    assert tokenizer.decode(found) == expected
+    assert found.count(tokenizer.eos_token_id) == 1
 
 
 def test_a_template_that_doubles_bos_is_reduced_to_one(model_path: Path) -> None:
