@@ -1,6 +1,8 @@
 """The `prefloop` command: puts the groups of commands together. Each command imports what it needs
 when it runs, so that `--help` is quick and a trainer needs no server."""
 
+import os
+
 import typer
 
 from prefloop import project_cli, server_cli, train_cli
@@ -32,4 +34,7 @@ app.command()(train_cli.report)
 
 
 def main() -> None:
+    # Threads that wait by spinning make a tiny model ten times slower on cores that others use too
+    # (docs/experiments.md). OpenMP reads this when torch is loaded, which no command has done yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app()

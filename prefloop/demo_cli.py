@@ -32,7 +32,7 @@ def demo(
     """
     from app.db import Database
     from app.errors import InvalidInput
-    from prefloop.demo.run import run_demo, write_result
+    from prefloop.demo.run import demo_recipe, run_demo, write_result
 
     if out.exists() and any(out.iterdir()):
         if not (out / "demo.db").is_file():
@@ -40,7 +40,7 @@ def demo(
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     database = Database(f"sqlite:///{out / 'demo.db'}")
-    result = run_demo(database, out, seed=seed)
+    result = run_demo(database, out, seed=seed, recipe=demo_recipe(seed=seed))
     write_result(result, out / "result.json")
     if as_json:
         print_json(result.as_dict())

@@ -23,7 +23,7 @@ from app.db import Database, utc_now
 from app.rules.agreement import AgreementReport
 from app.services import agreement, exports, imports, projects, runs
 from app.services.import_files import Record
-from prefloop.alignment import AlignResult, align_bundle, load_recipe, summary
+from prefloop.alignment import AlignRecipe, AlignResult, align_bundle, load_recipe, summary
 from prefloop.demo.crowd import Crowd
 from prefloop.demo.world import Ask, World
 from rl.generate import generate_completions
@@ -81,22 +81,33 @@ class DemoResult:
         }
 
 
-def run_demo(database: Database, out: Path, *, seed: int) -> DemoResult:
+def demo_recipe(*, seed: int) -> AlignRecipe:
+    with as_file(files("prefloop.demo").joinpath("recipe.yaml")) as path:
+        return load_recipe(path, seed=seed)
+
+
+def run_demo(
+    database: Database,
+    out: Path,
+    *,
+    seed: int,
+    recipe: AlignRecipe,
+    comparisons: int = COMPARISONS,
+    demonstrations: int = DEMONSTRATIONS,
+) -> DemoResult:
     """Fill the database's project `demo`, train in `out`, and measure what changed."""
     seconds: dict[str, float] = {}
     world = World.load()
     migrate.upgrade(database)
     with _timed(seconds, "import"):
-        fill_project(database, world, seed=seed)
+        fill_project(database, world, comparisons, demonstrations, seed=seed)
     with _timed(seconds, "judge"):
-        judge(database, world, seed=seed)
+        judge(database, world, comparisons * OVERLAP, seed=seed)
     with _timed(seconds, "agreement"), database.reading() as session:
         agreed = agreement.for_project(session, projects.by_slug(session, SLUG))
     with _timed(seconds, "export"):
         bundle = out / "bundle"
         exports.export_project(database, SLUG, bundle, exports.ExportOptions(), now=utc_now())
-    with as_file(files("prefloop.demo").joinpath("recipe.yaml")) as path:
-        recipe = load_recipe(path, seed=seed)
     aligned = align_bundle(bundle, "tiny", out, recipe)
     with database.writing() as session:
         runs.record_stages(session, SLUG, out, summary(aligned), now=utc_now())
@@ -113,7 +124,9 @@ def run_demo(database: Database, out: Path, *, seed: int) -> DemoResult:
     )
 
 
-def fill_project(database: Database, world: World, *, seed: int) -> None:
+def fill_project(
+    database: Database, world: World, comparisons: int, demonstrations: int, *, seed: int
+) -> None:
     """Create the project and import its prompts, drafts to compare, and demonstrations."""
     start = utc_now() - FIRST_JUDGMENT
     guideline = files("prefloop.demo").joinpath("guideline.md").read_text("utf-8")
@@ -127,17 +140,17 @@ def fill_project(database: Database, world: World, *, seed: int) -> None:
             guideline=guideline,
             now=start,
         )
-    records = _records(world, random.Random(seed))
+    records = _records(world, comparisons, demonstrations, random.Random(seed))
     summary = imports.import_records(
         database, SLUG, (Record(i, r) for i, r in enumerate(records, start=1)), now=start
     )
     assert not summary.rejected, f"the demo's own records are good: {summary.rejected[:1]}"
 
 
-def judge(database: Database, world: World, *, seed: int) -> int:
+def judge(database: Database, world: World, judgments: int, *, seed: int) -> int:
     """Let the simulated annotators judge everything; gives the number of judgments."""
     crowd = Crowd(database, SLUG, world, seed=seed, start=utc_now() - FIRST_JUDGMENT)
-    with StageProgress("Simulated annotators", COMPARISONS * OVERLAP) as progress:
+    with StageProgress("Simulated annotators", judgments) as progress:
         return crowd.judge_all(on_judgment=lambda: progress.advance({}))
 
 
@@ -171,9 +184,11 @@ def true_utility(
     )
 
 
-def _records(world: World, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _records(
+    world: World, comparisons: int, demonstrations: int, rng: random.Random
+) -> Iterator[dict[str, Any]]:
     asks = world.asks
-    for i in range(COMPARISONS):
+    for i in range(comparisons):
         ask = asks[i % len(asks)]
         first, second = _two_drafts(world, ask, rng)
         yield {
@@ -184,7 +199,7 @@ def _records(world: World, rng: random.Random) -> Iterator[dict[str, Any]]:
             ],
             "tags": [ask.topic],
         }
-    for i in range(DEMONSTRATIONS):
+    for i in range(demonstrations):
         ask = asks[i % len(asks)]
         yield {
             "prompt": ask.text,

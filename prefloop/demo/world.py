@@ -79,6 +79,10 @@ class World:
                 worth |= dict.fromkeys(entry[kind], (kind, topic))
         return worth
 
+    def knows(self, text: str) -> bool:
+        """True where every sentence of the text is one of this world's."""
+        return all(sentence.strip() in self._worth for sentence in SENTENCE.findall(text))
+
     def utility(self, ask: Ask, text: str) -> float:
         """How much a reader really likes `text` as an answer, higher is better.
 
