@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -124,13 +124,22 @@ class Database:
             yield
         except OperationalError as error:
             raise StorageUnavailable(_storage_sentence(error)) from error
+        except IntegrityError as error:
+            raise StorageUnavailable(
+                f"Something else changed the same data at this moment ({_found(error)}). "
+                "Nothing was stored; try again."
+            ) from error
 
     def dispose(self) -> None:
         self.engine.dispose()
 
 
+def _found(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if error.orig else "no answer"
+
+
 def _storage_sentence(error: DBAPIError) -> str:
-    found = str(error.orig).splitlines()[0] if error.orig else "no answer"
+    found = _found(error)
     if "no such table" in found:
         return f"The database has no tables yet ({found}). Run `prefloop db upgrade`."
     return f"The database could not be used: {found}. Nothing was stored; try again."

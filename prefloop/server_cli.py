@@ -48,7 +48,8 @@ def serve(
     from app.settings import Settings
 
     open_database().dispose()
-    uvicorn.run(create_app(Settings()), host=host, port=port, log_level="warning")
+    # No access log: addresses of invitations hold their tokens.
+    uvicorn.run(create_app(Settings()), host=host, port=port, log_level="warning", access_log=False)
 
 
 @db.command("upgrade")

@@ -1,16 +1,16 @@
-"""Agreement of a project's annotators: reads the judgments and hands counts to the rules."""
+"""Agreement of a project's annotators: counts the judgments and hands the counts to the rules."""
 
-from typing import Any
+from uuid import UUID
 
 import numpy as np
-import pandas as pd
-from sqlalchemy import exists, select
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Project
 from app.rules.agreement import AgreementReport, measure
-from app.services.current import counts_for
+from app.services.current import is_current
 
 LABELS = ("first", "second", "tie", "both_bad")
 """Canonical: `first` and `second` are the comparison's completions, whatever side showed them."""
@@ -18,41 +18,61 @@ TIES = ("tie", "both_bad")
 
 
 def for_project(session: Session, project: Project) -> AgreementReport:
-    """Agreement over the comparisons of two completions, one judgment an annotator and item."""
-    frame = _frame(session, project)
-    items, names = pd.factorize(frame["comparison_id"])
-    counts = np.zeros((len(names), len(LABELS)), dtype=np.int64)
-    np.add.at(counts, (items, frame["label"].to_numpy(dtype=np.int64)), 1)
-    groups = np.zeros(len(names), dtype=np.int64)
-    groups[items] = pd.factorize(frame["prompt_id"])[0]
-    return measure(counts, groups, LABELS, TIES, int(frame["annotator_id"].nunique()))
-
-
-def _frame(session: Session, project: Project) -> pd.DataFrame:
-    """One row a judgment: comparison_id, prompt_id, annotator_id, label (index into LABELS)."""
+    """Agreement over the comparisons of two completions. Gold items and repeats are left out."""
     third = aliased(ComparisonCompletion)
-    more_than_two = exists().where(third.comparison_id == Comparison.id, third.position == 2)
-    query = (
+    of_two = select(Comparison.id).where(
+        Comparison.project_id == project.id,
+        Comparison.kind == "normal",
+        ~exists().where(third.comparison_id == Comparison.id, third.position == 2),
+    )
+    counted = (
+        Judgment.project_id == project.id,
+        Judgment.kind == "normal",
+        is_current(),
+        Judgment.comparison_id.in_(of_two),
+    )
+    prompts, counts = _counts(session, counted)
+    numbers = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+    groups = np.array([numbers[prompt] for prompt in prompts], dtype=np.int64)
+    annotators = session.scalar(
+        select(func.count(Judgment.annotator_id.distinct())).where(*counted)
+    )
+    return measure(counts, groups, LABELS, TIES, annotators or 0)
+
+
+def _counts(
+    session: Session, counted: tuple[ColumnElement[bool], ...]
+) -> tuple[list[UUID], NDArray[np.int64]]:
+    """The prompt of each judged comparison, and (N, 4) how often each of LABELS was given to it."""
+    given = (
         select(
             Judgment.comparison_id,
-            Comparison.prompt_id,
-            Judgment.annotator_id,
             Judgment.verdict,
-            ComparisonCompletion.position,
+            Judgment.preferred_id,
+            func.count().label("n"),
         )
-        .join(Comparison, Comparison.id == Judgment.comparison_id)
+        .where(*counted)
+        .group_by(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id)
+        .subquery()
+    )
+    says = (
+        ComparisonCompletion.position == 0,
+        ComparisonCompletion.position == 1,
+        given.c.verdict == Verdict.TIE,
+        given.c.verdict == Verdict.BOTH_BAD,
+    )
+    rows = session.execute(
+        select(
+            Comparison.prompt_id, *(func.sum(case((label, given.c.n), else_=0)) for label in says)
+        )
+        .join(given, given.c.comparison_id == Comparison.id)
         .outerjoin(
             ComparisonCompletion,
-            (ComparisonCompletion.comparison_id == Judgment.comparison_id)
-            & (ComparisonCompletion.completion_id == Judgment.preferred_id),
+            (ComparisonCompletion.comparison_id == Comparison.id)
+            & (ComparisonCompletion.completion_id == given.c.preferred_id),
         )
-        .where(*counts_for(project), ~more_than_two)
-        .order_by(Judgment.received_at, Judgment.id)
-    )
-    rows: list[Any] = list(session.execute(query))
-    columns = ["comparison_id", "prompt_id", "annotator_id", "verdict", "position"]
-    frame = pd.DataFrame(rows, columns=columns)
-    frame["label"] = frame["position"]
-    for label in (Verdict.TIE, Verdict.BOTH_BAD):
-        frame.loc[frame["verdict"] == label, "label"] = LABELS.index(label)
-    return frame.drop_duplicates(["comparison_id", "annotator_id"])
+        .group_by(Comparison.id, Comparison.prompt_id)
+        .order_by(Comparison.id)
+    ).all()
+    counts = np.array([row[1:] for row in rows], dtype=np.int64).reshape(-1, len(LABELS))
+    return [row[0] for row in rows], counts

@@ -1,13 +1,10 @@
 """One line for each annotator of a project: pace, side bias, agreement with the others."""
 
-import statistics
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import String, Subquery, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator
@@ -15,7 +12,7 @@ from app.models.judgments import Judgment, Skip
 from app.models.projects import Comparison, Project
 from app.rules.bootstrap import Statistic
 from app.rules.proportions import wilson
-from app.services.current import counts_for
+from app.services.current import clamp_page, counts_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,93 +31,123 @@ class AnnotatorRow:
     last_judged_at: datetime
 
 
-class _Vote(NamedTuple):
-    annotator_id: UUID
-    comparison_id: UUID
-    verdict: str
-    preferred_id: UUID | None
-    shown_order: list[str] | None
-    """None for an imported judgment, whose sides nobody recorded."""
-    active_ms: int | None
-    received_at: datetime
-
-    @property
-    def label(self) -> str:
-        return self.preferred_id.hex if self.preferred_id else self.verdict
+@dataclass(frozen=True, kw_only=True)
+class AnnotatorsPage:
+    rows: list[AnnotatorRow]
+    page: int
+    pages: int
+    total: int
 
 
-def for_project(session: Session, project: Project) -> list[AnnotatorRow]:
-    """Everybody who judged, most judgments first."""
-    by_annotator: dict[UUID, list[_Vote]] = defaultdict(list)
-    labels: dict[UUID, Counter[str]] = defaultdict(Counter)
-    for vote in _votes(session, project):
-        by_annotator[vote.annotator_id].append(vote)
-        labels[vote.comparison_id][vote.label] += 1
-    skips = dict(
-        session.execute(
-            select(Skip.annotator_id, func.count())
-            .where(Skip.project_id == project.id)
-            .group_by(Skip.annotator_id)
-        ).all()
+def for_project(
+    session: Session, project: Project, *, page: int = 1, per_page: int = 50, name: str = ""
+) -> AnnotatorsPage:
+    """One page of those who judged and whose name holds `name`, most judgments first."""
+    sums = _sums(project)
+    query = (
+        select(Annotator.name, Annotator.kind, sums)
+        .join(sums, sums.c.annotator_id == Annotator.id)
+        .order_by(sums.c.judgments.desc(), Annotator.name)
     )
-    judged_here = select(Judgment.annotator_id).where(Judgment.project_id == project.id)
-    people = session.scalars(select(Annotator).where(Annotator.id.in_(judged_here)))
+    if name.strip():
+        query = query.where(Annotator.name.icontains(name.strip(), autoescape=True))
+    found = session.execute(query).all()
+    page, pages = clamp_page(page, len(found), per_page)
+    shown = found[(page - 1) * per_page : page * per_page]
+    ids = [row.annotator_id for row in shown]
+    medians = _median_active_ms(session, project, ids)
+    skips = _skips(session, project, ids)
     rows = [
-        _row(person, by_annotator[person.id], labels, skips.get(person.id, 0))
-        for person in people
-        if person.id in by_annotator
+        AnnotatorRow(
+            name=row.name,
+            kind=row.kind,
+            judgments=row.judgments,
+            ties=row.ties,
+            skips=skips.get(row.annotator_id, 0),
+            median_active_ms=medians.get(row.annotator_id),
+            left_rate=wilson(row.left, row.sided, undefined="no_shown_sides"),
+            agreement_with_others=wilson(row.credit, row.shared, undefined="no_overlap"),
+            last_judged_at=row.last_judged_at,
+        )
+        for row in shown
     ]
-    return sorted(rows, key=lambda row: (-row.judgments, row.name))
+    return AnnotatorsPage(rows=rows, page=page, pages=pages, total=len(found))
 
 
-def _votes(session: Session, project: Project) -> list[_Vote]:
-    rows = session.execute(
+def _sums(project: Project) -> Subquery:
+    """What each annotator's judgments add up to; the database does the adding."""
+    comparison, preferred = Judgment.comparison_id, Judgment.preferred_id
+    same_label = (comparison, Judgment.verdict, preferred)
+    on_the_left = Judgment.shown_order[0].as_string()
+    # Sides of imported judgments are unknown, and an undecided verdict takes none.
+    is_left = case(
+        (
+            preferred.is_not(None) & Judgment.assignment_id.is_not(None),
+            case((on_the_left == func.replace(cast(preferred, String), "-", ""), 1), else_=0),
+        )
+    )
+    vote = (
         select(
             Judgment.annotator_id,
-            Judgment.comparison_id,
-            Judgment.verdict,
-            Judgment.preferred_id,
-            Judgment.shown_order,
-            Judgment.active_ms,
             Judgment.received_at,
-            Judgment.assignment_id,
+            preferred.is_(None).label("undecided"),
+            is_left.label("is_left"),
+            func.count().over(partition_by=comparison).label("given"),
+            func.count().over(partition_by=same_label).label("same"),
+        )
+        .join(Comparison, Comparison.id == comparison)
+        .where(*counts_for(project))
+        .subquery()
+        .c
+    )
+    shared = vote.given > 1
+    credit = (vote.same - 1.0) / (vote.given - 1)
+    return (
+        select(
+            vote.annotator_id,
+            func.count().label("judgments"),
+            func.sum(case((vote.undecided, 1), else_=0)).label("ties"),
+            func.count(vote.is_left).label("sided"),
+            func.coalesce(func.sum(vote.is_left), 0).label("left"),
+            func.sum(case((shared, 1), else_=0)).label("shared"),
+            func.sum(case((shared, credit), else_=0)).label("credit"),
+            func.max(vote.received_at).label("last_judged_at"),
+        )
+        .group_by(vote.annotator_id)
+        .subquery()
+    )
+
+
+def _median_active_ms(
+    session: Session, project: Project, annotators: list[UUID]
+) -> dict[UUID, int]:
+    """The mean of the middle one or two of each annotator's active times, those that have any."""
+    annotator, active_ms = Judgment.annotator_id, Judgment.active_ms
+    times = (
+        select(
+            annotator,
+            active_ms,
+            func.row_number().over(partition_by=annotator, order_by=active_ms).label("place"),
+            func.count().over(partition_by=annotator).label("n"),
         )
         .join(Comparison, Comparison.id == Judgment.comparison_id)
-        .where(*counts_for(project))
-        .order_by(Judgment.received_at)
+        .where(*counts_for(project), annotator.in_(annotators), active_ms.is_not(None))
+        .subquery()
     )
-    return [
-        _Vote(annotator, comparison, verdict, preferred, order if assignment else None, ms, at)
-        for annotator, comparison, verdict, preferred, order, ms, at, assignment in rows
-    ]
+    doubled = 2 * times.c.place
+    rows = session.execute(
+        select(times.c.annotator_id, func.avg(times.c.active_ms))
+        .where(doubled >= times.c.n, doubled <= times.c.n + 2)
+        .group_by(times.c.annotator_id)
+    )
+    return {annotator: round(median) for annotator, median in rows}
 
 
-def _row(
-    person: Annotator, votes: list[_Vote], labels: dict[UUID, Counter[str]], skips: int
-) -> AnnotatorRow:
-    sided = [
-        (vote.preferred_id.hex, vote.shown_order[0])
-        for vote in votes
-        if vote.preferred_id and vote.shown_order
-    ]
-    shared = [vote for vote in votes if labels[vote.comparison_id].total() > 1]
-    credit = sum(
-        (labels[vote.comparison_id][vote.label] - 1) / (labels[vote.comparison_id].total() - 1)
-        for vote in shared
-    )
-    active = [vote.active_ms for vote in votes if vote.active_ms is not None]
-    return AnnotatorRow(
-        name=person.name,
-        kind=person.kind,
-        judgments=len(votes),
-        ties=sum(vote.preferred_id is None for vote in votes),
-        skips=skips,
-        median_active_ms=round(statistics.median(active)) if active else None,
-        left_rate=wilson(
-            sum(preferred == left for preferred, left in sided),
-            len(sided),
-            undefined="no_shown_sides",
-        ),
-        agreement_with_others=wilson(credit, len(shared), undefined="no_overlap"),
-        last_judged_at=votes[-1].received_at,
+def _skips(session: Session, project: Project, annotators: list[UUID]) -> dict[UUID, int]:
+    return dict(
+        session.execute(
+            select(Skip.annotator_id, func.count())
+            .where(Skip.project_id == project.id, Skip.annotator_id.in_(annotators))
+            .group_by(Skip.annotator_id)
+        ).all()
     )

@@ -45,6 +45,7 @@ def lease_next(
     session: Session, project: Project, annotator: Annotator, *, lease_seconds: int, now: datetime
 ) -> AssignmentView | None:
     """The annotator's live lease, or a new one; None when nothing is left for them."""
+    _take_turns(session, annotator)
     slots.release_expired(session, project, now=now)
     assignment = _live_lease(session, project, annotator)
     if assignment is None:
@@ -59,6 +60,7 @@ def lease_next(
 
 def get_for(session: Session, annotator: Annotator, assignment_id: UUID) -> Assignment:
     """The annotator's own assignment, locked; NotFound for anybody else's."""
+    _take_turns(session, annotator)
     assignment = session.scalar(
         select(Assignment)
         .where(Assignment.id == assignment_id, Assignment.annotator_id == annotator.id)
@@ -94,6 +96,17 @@ def view(session: Session, project: Project, assignment: Assignment) -> Assignme
     )
 
 
+def _take_turns(session: Session, annotator: Annotator) -> None:
+    """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
+
+    Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
+    that one's comparison, and takes everything else only where it is free, so none wait in a ring.
+    """
+    session.execute(
+        select(Annotator.id).where(Annotator.id == annotator.id).with_for_update(key_share=True)
+    )
+
+
 def _live_lease(session: Session, project: Project, annotator: Annotator) -> Assignment | None:
     return session.scalar(
         select(Assignment)
@@ -104,7 +117,7 @@ def _live_lease(session: Session, project: Project, annotator: Annotator) -> Ass
         )
         .order_by(Assignment.issued_at)
         .limit(1)
-        .with_for_update()
+        .with_for_update(skip_locked=True)
     )
 
 
@@ -164,5 +177,5 @@ def _lease(
     assignment.guideline_version_id = guideline.id if guideline else None
     assignment.state = AssignmentState.LEASED
     assignment.issued_at = now
-    slots.refresh(session, comparison)
+    slots.recount(session, Comparison.id == comparison.id)
     return assignment

@@ -1,5 +1,6 @@
-"""Queries that several services share: which judgments count."""
+"""What several queries share: which judgments count, and which page of rows there is."""
 
+import math
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists
@@ -24,3 +25,9 @@ def counts_for(project: Project) -> tuple[ColumnElement[bool] | Any, ...]:
         Comparison.kind == "normal",
         is_current(),
     )
+
+
+def clamp_page(page: int, total: int, per_page: int) -> tuple[int, int]:
+    """The page, moved to where there are rows, and the number of pages (1 where there is none)."""
+    pages = max(1, math.ceil(total / per_page))
+    return min(max(1, page), pages), pages

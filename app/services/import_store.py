@@ -6,18 +6,17 @@ that are stored already, and the rest is inserted, parents before children.
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.db import Base
 from app.models.accounts import Annotator, AnnotatorKind
-from app.models.judgments import Assignment, AssignmentState, Judgment, Preference
+from app.models.judgments import Judgment, Preference
 from app.models.projects import (
     Comparison,
     ComparisonCompletion,
@@ -29,6 +28,7 @@ from app.models.projects import (
 from app.rules import identity
 from app.rules.preferences import preference_pairs
 from app.rules.split import group_split_key, split_key
+from app.services import slots
 from app.services.import_rows import ImportedJudgment, ImportRow
 
 CHUNK = 900
@@ -57,6 +57,10 @@ class ImportBatch:
         self._owned: list[list[Owned]] = [self._collect(row) for row in rows]
 
     def store(self, session: Session) -> Stored:
+        # Shared by imports; held until the commit, so that the overlap cannot change meanwhile.
+        session.execute(
+            select(Project.id).where(Project.id == self._project.id).with_for_update(read=True)
+        )
         stored = {table: _existing(session, table, rows) for table, rows in self._wanted.items()}
         new = {
             table: {key: row for key, row in rows.items() if key not in stored[table]}
@@ -66,7 +70,9 @@ class ImportBatch:
             _insert(session, table, list(new[table].values()))
         self._insert_members(session, new[Comparison])
         self._insert_judgments(session, new[Judgment])
-        _recount_slots(session, self._project, list(self._wanted[Comparison]))
+        for chunk in _chunks(sorted(self._wanted[Comparison])):
+            slots.lock_all(session, Comparison.id.in_(chunk))
+            slots.recount(session, Comparison.id.in_(chunk))
         return Stored(
             added={table.__tablename__: len(rows) for table, rows in new.items()},
             already_there=sum(
@@ -247,35 +253,6 @@ def _judged_by(session: Session, comparisons: set[UUID]) -> set[tuple[UUID, UUID
             )
         )
     }
-
-
-def _recount_slots(session: Session, project: Project, comparisons: list[UUID]) -> None:
-    """Open slots of many comparisons at once: target less annotators who judged less leases."""
-    for chunk in _chunks(comparisons):
-        taken: Counter[UUID] = Counter()
-        for query in (
-            select(Judgment.comparison_id, func.count(Judgment.annotator_id.distinct()))
-            .where(Judgment.comparison_id.in_(chunk), Judgment.kind != "repeat")
-            .group_by(Judgment.comparison_id),
-            select(Assignment.comparison_id, func.count())
-            .where(
-                Assignment.comparison_id.in_(chunk),
-                Assignment.state == AssignmentState.LEASED,
-                Assignment.kind != "repeat",
-            )
-            .group_by(Assignment.comparison_id),
-        ):
-            taken.update(dict(session.execute(query).all()))
-        targets = session.execute(
-            select(Comparison.id, Comparison.overlap).where(Comparison.id.in_(chunk))
-        )
-        session.execute(
-            update(Comparison),
-            [
-                {"id": key, "open_slots": max(0, (overlap or project.overlap) - taken[key])}
-                for key, overlap in targets
-            ],
-        )
 
 
 def _idempotency_key(comparison: UUID, preferred: UUID | None, judgment: ImportedJudgment) -> str:

@@ -18,6 +18,7 @@ from app.models.judgments import (
     Skip,
     Verdict,
 )
+from app.models.projects import Comparison
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
 from app.services import assignments, slots
@@ -84,7 +85,7 @@ def submit(
         for chosen, rejected in preference_pairs(completions, judgment.preferred_id, None)
     )
     assignment.state = AssignmentState.JUDGED
-    slots.refresh(session, comparison)
+    slots.recount(session, Comparison.id == comparison.id)
     return Submitted(judgment=judgment, replayed=False)
 
 
@@ -108,7 +109,7 @@ def skip(
         )
     )
     assignment.state = AssignmentState.SKIPPED
-    slots.refresh(session, comparison)
+    slots.recount(session, Comparison.id == comparison.id)
 
 
 def flag(

@@ -1,6 +1,5 @@
 """What an admin sees of a project: counts, comparisons with their judgments."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.models.accounts import Annotator
-from app.models.judgments import Flag, Judgment, Skip, Verdict
+from app.models.judgments import Assignment, AssignmentState, Flag, Judgment, Skip, Verdict
 from app.models.projects import (
     Comparison,
     ComparisonCompletion,
@@ -20,7 +19,7 @@ from app.models.projects import (
     Project,
     Prompt,
 )
-from app.services.current import is_current
+from app.services.current import clamp_page, is_current
 
 EXCERPT = 160
 
@@ -46,6 +45,8 @@ class Overview:
 class ComparisonRow:
     id: UUID
     excerpt: str
+    responses: list[str]
+    """Their beginnings, in the stored order."""
     judgments: int
     verdicts: dict[str, int]
 
@@ -73,7 +74,8 @@ class JudgmentView:
     verdict_text: str
     strength: int | None
     rationale: str | None
-    shown: str
+    shown: str | None
+    """Where the first completion stood; None for an imported judgment, where nobody knows."""
     received_at: datetime
     active_ms: int | None
     kind: str
@@ -82,11 +84,22 @@ class JudgmentView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoteView:
+    """A flag or a skip: not a verdict, but a reason that somebody gave."""
+
+    act: str
+    annotator_name: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparisonDetail:
     id: UUID
     messages: list[dict[str, str]]
     completions: list[CompletionView]
     judgments: list[JudgmentView]
+    notes: list[NoteView]
 
 
 def for_project(session: Session, project: Project) -> Overview:
@@ -119,6 +132,10 @@ def for_project(session: Session, project: Project) -> Overview:
             comparisons.where(
                 Comparison.open_slots == 0,
                 exists().where(Judgment.comparison_id == Comparison.id),
+                ~exists().where(
+                    Assignment.comparison_id == Comparison.id,
+                    Assignment.state == AssignmentState.LEASED,
+                ),
             )
         ),
         judgments=sum(by_verdict.values()),
@@ -137,7 +154,7 @@ def comparisons(
     """One page of comparisons, in the queue's order.
 
     show: `all`, `judged` (any judgment), `open` (wants more), `contested` (two different verdicts
-    or two different preferred completions).
+    or two different preferred completions), `flagged`.
     """
     query = select(Comparison).where(Comparison.project_id == project.id)
     has_judgment = exists().where(Judgment.comparison_id == Comparison.id)
@@ -145,6 +162,8 @@ def comparisons(
         query = query.where(has_judgment)
     elif show == "open":
         query = query.where(Comparison.open_slots > 0)
+    elif show == "flagged":
+        query = query.where(exists().where(Flag.comparison_id == Comparison.id))
     elif show == "contested":
         contested = (
             select(Judgment.comparison_id)
@@ -157,8 +176,7 @@ def comparisons(
         )
         query = query.where(Comparison.id.in_(contested))
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    pages = max(1, math.ceil(total / per_page))
-    page = min(max(1, page), pages)
+    page, pages = clamp_page(page, total, per_page)
     found = session.scalars(
         query.order_by(Comparison.priority.desc(), Comparison.id.desc())
         .limit(per_page)
@@ -195,21 +213,29 @@ def comparison(session: Session, project: Project, comparison_id: UUID) -> Compa
             _judgment_view(judgment, name, kind, labels, judgment.id in revised)
             for judgment, name, kind in rows
         ],
+        notes=_notes(session, found.id),
     )
+
+
+def _shown(judgment: Judgment, labels: dict[UUID, str]) -> str | None:
+    if judgment.assignment_id is None:
+        return None
+    place = "on top" if judgment.layout == "stacked" else "on the left"
+    return f"{labels[UUID(hex=judgment.shown_order[0])]} {place}"
 
 
 def _rows(session: Session, comparisons: Sequence[Comparison]) -> list[ComparisonRow]:
     ids = [c.id for c in comparisons]
-    positions = {
-        (comparison_id, completion_id): position
-        for comparison_id, completion_id, position in session.execute(
-            select(
-                ComparisonCompletion.comparison_id,
-                ComparisonCompletion.completion_id,
-                ComparisonCompletion.position,
-            ).where(ComparisonCompletion.comparison_id.in_(ids))
-        )
-    }
+    positions: dict[tuple[UUID, UUID], int] = {}
+    responses: dict[UUID, list[str]] = {comparison_id: [] for comparison_id in ids}
+    for member, text in session.execute(
+        select(ComparisonCompletion, func.substr(Completion.text, 1, 2 * EXCERPT))
+        .join(Completion, Completion.id == ComparisonCompletion.completion_id)
+        .where(ComparisonCompletion.comparison_id.in_(ids))
+        .order_by(ComparisonCompletion.comparison_id, ComparisonCompletion.position)
+    ):
+        positions[member.comparison_id, member.completion_id] = member.position
+        responses[member.comparison_id].append(_excerpt(text))
     verdicts: dict[UUID, dict[str, int]] = {comparison_id: {} for comparison_id in ids}
     for comparison_id, verdict, preferred, n in session.execute(
         select(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id, func.count())
@@ -228,6 +254,7 @@ def _rows(session: Session, comparisons: Sequence[Comparison]) -> list[Compariso
         ComparisonRow(
             id=c.id,
             excerpt=_excerpt(prompts[c.prompt_id].messages[-1]["content"]),
+            responses=responses[c.id],
             judgments=sum(verdicts[c.id].values()),
             verdicts=dict(sorted(verdicts[c.id].items())),
         )
@@ -253,6 +280,23 @@ def _completions(session: Session, comparison_id: UUID) -> list[CompletionView]:
     ]
 
 
+def _notes(session: Session, comparison_id: UUID) -> list[NoteView]:
+    """Flags and skips of a comparison, oldest first."""
+    notes = [
+        NoteView(act=act, annotator_name=name, reason=reason, at=at)
+        for act, table, time in (
+            ("flagged", Flag, Flag.flagged_at),
+            ("skipped", Skip, Skip.skipped_at),
+        )
+        for name, reason, at in session.execute(
+            select(Annotator.name, table.reason, time)
+            .join(Annotator, Annotator.id == table.annotator_id)
+            .where(table.comparison_id == comparison_id)
+        )
+    ]
+    return sorted(notes, key=lambda note: (note.at, note.annotator_name))
+
+
 def _judgment_view(
     judgment: Judgment, name: str, kind: str, labels: dict[UUID, str], superseded: bool
 ) -> JudgmentView:
@@ -271,7 +315,7 @@ def _judgment_view(
         verdict_text=verdict,
         strength=judgment.strength,
         rationale=judgment.rationale,
-        shown=f"{labels[UUID(hex=judgment.shown_order[0])]} on the left",
+        shown=_shown(judgment, labels),
         received_at=judgment.received_at,
         active_ms=judgment.active_ms,
         kind=judgment.kind,

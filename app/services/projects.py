@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, NotFound
 from app.models.accounts import Annotator, Membership, Role
-from app.models.projects import Project
-from app.services import guidelines
+from app.models.projects import Comparison, Project
+from app.services import guidelines, slots
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
 
@@ -29,8 +29,7 @@ def create(
             f"Project name {slug!r} is not usable in an address; use lower-case letters, digits "
             "and hyphens, starting with a letter or digit."
         )
-    if overlap < 1:
-        raise InvalidInput(f"Overlap is {overlap}; every comparison needs at least 1 judgment.")
+    _check_overlap(overlap)
     if session.scalar(select(Project).where(Project.slug == slug)):
         raise Conflict(f"A project named {slug!r} exists already; choose another name.")
     project = Project(
@@ -46,6 +45,24 @@ def create(
     if guideline:
         guidelines.publish(session, project, guideline, by=None, now=now)
     return project
+
+
+def set_overlap(session: Session, project: Project, overlap: int) -> None:
+    """Want more or fewer judgments for each comparison; those given and on lease stay.
+
+    Locks the project first, which imports share, then its comparisons: whoever leases, judges or
+    imports at the same moment counts with the old number before, or with the new one after.
+    """
+    _check_overlap(overlap)
+    session.refresh(project, with_for_update={"key_share": True})
+    project.overlap = overlap
+    slots.lock_all(session, Comparison.project_id == project.id)
+    slots.recount(session, Comparison.project_id == project.id)
+
+
+def _check_overlap(overlap: int) -> None:
+    if overlap < 1:
+        raise InvalidInput(f"Overlap is {overlap}; every comparison needs at least 1 judgment.")
 
 
 def by_slug(session: Session, slug: str) -> Project:

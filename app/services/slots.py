@@ -7,7 +7,7 @@ locked, so it repairs itself; the queue reads it through an index.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
 from app.models.judgments import Assignment, AssignmentState, Judgment
@@ -24,31 +24,54 @@ def lock(session: Session, comparison_id: UUID) -> Comparison:
     ).one()
 
 
-def refresh(session: Session, comparison: Comparison) -> None:
-    """Recompute the open slots of a locked comparison from its judgments and leases."""
+def lock_all(session: Session, which: ColumnElement[bool]) -> None:
+    """Lock many comparisons, always in one order, so that two who do it cannot deadlock."""
+    session.execute(select(Comparison.id).where(which).order_by(Comparison.id).with_for_update())
+
+
+def recount(session: Session, which: ColumnElement[bool]) -> None:
+    """Recompute the open slots of locked comparisons from their judgments and leases."""
     session.flush()
-    project = session.get_one(Project, comparison.project_id)
-    judged = session.scalar(
-        select(func.count(Judgment.annotator_id.distinct())).where(
-            Judgment.comparison_id == comparison.id, Judgment.kind != "repeat"
-        )
+    target = (
+        select(Project.overlap)
+        .where(Project.id == Comparison.project_id)
+        .correlate(Comparison)
+        .scalar_subquery()
     )
-    leased = session.scalar(
-        select(func.count()).where(
-            Assignment.comparison_id == comparison.id,
+    judged = (
+        select(func.count(Judgment.annotator_id.distinct()))
+        .where(Judgment.comparison_id == Comparison.id, Judgment.kind != "repeat")
+        .correlate(Comparison)
+        .scalar_subquery()
+    )
+    leased = (
+        select(func.count())
+        .where(
+            Assignment.comparison_id == Comparison.id,
             Assignment.state == AssignmentState.LEASED,
             Assignment.kind != "repeat",
         )
+        .correlate(Comparison)
+        .scalar_subquery()
     )
-    target = comparison.overlap or project.overlap
-    comparison.open_slots = max(0, target - (judged or 0) - (leased or 0))
-    session.flush()
+    wanted = func.coalesce(Comparison.overlap, target) - judged - leased
+    session.execute(
+        update(Comparison)
+        .where(which)
+        .values(open_slots=case((wanted > 0, wanted), else_=0))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def release_expired(session: Session, project: Project, *, now: datetime) -> int:
-    """End the project's leases whose time is over; gives their number."""
+    """End the project's leases whose time is over; gives their number.
+
+    A lease that somebody else holds locked is left to them or to the next caller: whoever calls
+    this may hold a comparison already, and must not wait for another one.
+    """
     expired = session.scalars(
         select(Assignment)
+        .join(Comparison, Comparison.id == Assignment.comparison_id)
         .where(
             Assignment.project_id == project.id,
             Assignment.state == AssignmentState.LEASED,
@@ -57,7 +80,7 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
         .with_for_update(skip_locked=True)
     ).all()
     for assignment in expired:
-        comparison = lock(session, assignment.comparison_id)
         assignment.state = AssignmentState.EXPIRED
-        refresh(session, comparison)
+    if expired:
+        recount(session, Comparison.id.in_([a.comparison_id for a in expired]))
     return len(expired)

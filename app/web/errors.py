@@ -12,18 +12,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from app.errors import PrefloopError, SignInRequired
+from app.errors import PrefloopError, SignInRequired, StorageUnavailable
 from app.web.pages import render, wants_fragment
 from app.web.security import add_security_headers
 
 log = structlog.get_logger()
 
 SENTENCES = {
+    503: "The database could not do this just now and nothing was stored; try again in a moment.",
     404: "There is no page at this address; check it, or start again from your projects.",
     405: "This address cannot be used in this way; go back and use the page's own buttons.",
     413: "What was sent is larger than 1 MB and was not stored; send less at once.",
 }
 UNEXPECTED = "Something failed on the server and nothing was stored; try again, then tell an admin."
+
+
+def _route(request: Request) -> str:
+    """The route's pattern: an address itself may hold an invitation's token."""
+    path: str = getattr(request.scope.get("route"), "path", "no route")
+    return f"{request.method} {path}"
 
 
 def answer(request: Request, status: int, sentence: str) -> Response:
@@ -42,6 +49,10 @@ async def _domain_error(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInRequired) and page_wanted:
         address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", status_code=303)
+    if isinstance(error, StorageUnavailable):
+        # What the database said may name its host, user or tables: for the log, not for visitors.
+        log.error("storage unavailable", route=_route(request), error=str(error))
+        return answer(request, error.status, SENTENCES[error.status])
     return answer(request, error.status, str(error))
 
 
@@ -62,7 +73,7 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected error", path=request.url.path, error=type(error).__name__)
+    log.error("unexpected error", route=_route(request), error=type(error).__name__)
     response = answer(request, 500, UNEXPECTED)
     # This handler runs outside every middleware.
     add_security_headers(response.headers)

@@ -19,6 +19,8 @@ class SignInLimiter:
 
     def count_try(self, name: str, address: str) -> None:
         """Raises TooManyRequests where this name or address has used up its tries."""
+        # Signing in ignores space around a name, so spaces must not give more tries.
+        name = name.strip()
         free = self._limiter.hit(TRIES_PER_ADDRESS, "address", address) and self._limiter.hit(
             TRIES_PER_NAME, "name", name
         )
@@ -30,4 +32,4 @@ class SignInLimiter:
 
     def forget(self, name: str) -> None:
         """After a successful sign-in the name starts afresh."""
-        self._limiter.clear(TRIES_PER_NAME, "name", name)
+        self._limiter.clear(TRIES_PER_NAME, "name", name.strip())

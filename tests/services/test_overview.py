@@ -153,9 +153,90 @@ def test_an_annotators_line_by_hand(database):
         submit(database, bo, view, side)
 
     with database.reading() as session:
-        first, second = annotator_rows.for_project(session, project_of(session))
+        first, second = annotator_rows.for_project(session, project_of(session)).rows
 
     assert (first.name, first.judgments, first.ties, first.median_active_ms) == ("Ada", 4, 0, 1000)
     assert (first.left_rate.value, first.left_rate.n) == (1.0, 4)
     assert first.agreement_with_others.value == second.agreement_with_others.value == 0.75
     assert second.median_active_ms is None
+
+
+def test_annotators_come_by_pages_and_can_be_found_by_name(database):
+    make_project(database, pairs=3, overlap=3)
+    for name, wanted in (("Ada", 1), ("Bo", 3), ("50 % Cy", 2)):
+        annotator = add_annotator(database, name)
+        for _ in range(wanted):
+            submit(database, annotator, lease(database, annotator), active_ms=wanted * 1000)
+
+    def found(**options):
+        with database.reading() as session:
+            page = annotator_rows.for_project(session, project_of(session), **options)
+        return [row.name for row in page.rows], page.page, page.pages, page.total
+
+    assert found(per_page=2) == (["Bo", "50 % Cy"], 1, 2, 3)
+    assert found(per_page=2, page=2) == (["Ada"], 2, 2, 3)
+    assert found(per_page=2, page=9) == (["Ada"], 2, 2, 3)
+    assert found(name="bo") == (["Bo"], 1, 1, 1)
+    assert found(name="%") == (["50 % Cy"], 1, 1, 1)
+    assert found(name="nobody") == ([], 1, 1, 0)
+
+
+@pytest.mark.parametrize(("times", "median"), [([5, 1, 3], 3), ([4, 1, 3, 10], 4), ([7], 7)])
+def test_the_median_time_is_that_of_the_middle_judgments(database, times, median):
+    """Of four times 1, 3, 4, 10 the middle two give 3.5, which rounds to 4."""
+    make_project(database, pairs=len(times))
+    ada = add_annotator(database, "Ada")
+    for active_ms in times:
+        submit(database, ada, lease(database, ada), active_ms=active_ms)
+
+    with database.reading() as session:
+        (row,) = annotator_rows.for_project(session, project_of(session)).rows
+
+    assert row.median_active_ms == median
+
+
+def test_a_comparison_on_lease_is_not_finished(database):
+    make_project(database, pairs=1, overlap=2)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    submit(database, ada, lease(database, ada))
+    view = lease(database, bo)
+
+    def finished():
+        with database.reading() as session:
+            return overview.for_project(session, project_of(session)).finished_comparisons
+
+    assert finished() == 0
+    submit(database, bo, view)
+    assert finished() == 1
+
+
+def test_flags_and_skips_are_shown_with_their_reasons(database):
+    make_project(database, pairs=2)
+    ada = add_annotator(database, "Ada")
+    view = lease(database, ada)
+    with database.writing() as session:
+        judgments.flag(session, ada, view.id, "It holds personal data", now=NOON)
+        judgments.skip(session, ada, view.id, "I know the author", now=NOON)
+
+    with database.reading() as session:
+        project = project_of(session)
+        (row,) = overview.comparisons(session, project, show="flagged").rows
+        notes = overview.comparison(session, project, row.id).notes
+
+    assert [(n.act, n.annotator_name, n.reason) for n in notes] == [
+        ("flagged", "Ada", "It holds personal data"),
+        ("skipped", "Ada", "I know the author"),
+    ]
+
+
+def test_the_sides_of_an_imported_judgment_are_unknown(database):
+    make_project(database, pairs=0)
+    import_plain(database, [pair(1, judgments=[{"annotator": "a", "verdict": 1}])])
+
+    with database.reading() as session:
+        project = project_of(session)
+        (row,) = overview.comparisons(session, project).rows
+        (judgment,) = overview.comparison(session, project, row.id).judgments
+
+    assert judgment.shown is None
+    assert row.responses == ["first answer 1", "second answer 1"]

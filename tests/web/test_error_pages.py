@@ -1,10 +1,15 @@
 from pathlib import Path
 
-from helpers.web import Site
-from sqlalchemy import text
+import pytest
+from helpers.web import NOON, Site
+from sqlalchemy import insert, select, text
+from structlog.testing import capture_logs
 
 from app.db import Database
+from app.models.projects import Project
+from app.services import invitations
 from app.web.access import Anyone
+from app.web.visitors import DatabaseDep
 
 
 def test_a_wrong_address_gives_a_page_that_leads_back(site: Site) -> None:
@@ -52,6 +57,37 @@ def test_a_body_over_the_limit_is_refused(site: Site) -> None:
     assert response.status_code == 413
 
 
+def test_what_is_logged_of_an_error_holds_no_token_of_an_address(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(invitations, "find", fail)
+    with capture_logs() as logs:
+        assert site.visit().get("/invitations/a-secret-token").status_code == 500
+    assert logs == [
+        {
+            "event": "unexpected error",
+            "log_level": "error",
+            "route": "GET /invitations/{token}",
+            "error": "ValueError",
+        }
+    ]
+
+
+def test_two_who_change_the_same_thing_at_once_are_asked_to_try_again(site: Site) -> None:
+    def collide(database: DatabaseDep, visitor: Anyone) -> None:
+        with database.writing() as session:
+            project = session.scalars(select(Project)).one()
+            session.execute(insert(Project).values(slug=project.slug, name="x", created_at=NOON))
+
+    site.app.add_api_route("/collide", collide)
+    response = site.visit().get("/collide")
+    assert response.status_code == 503
+    assert "try again in a moment" in response.text
+
+
 def test_a_database_without_tables_gives_503_and_is_not_ready(site: Site) -> None:
     visit = site.signed_in("ada")
     assert visit.get("/readyz").text == "ready\n"
@@ -59,10 +95,15 @@ def test_a_database_without_tables_gives_503_and_is_not_ready(site: Site) -> Non
         connection.execute(text("ALTER TABLE sign_in_sessions RENAME TO elsewhere"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
 
-    page = visit.get("/projects")
+    with capture_logs() as logs:
+        page = visit.get("/projects")
 
     assert page.status_code == 503
-    assert "Run `prefloop db upgrade`" in page.text
+    assert "The database could not do this just now" in page.text
+    # What the database said is for the log: it may name hosts, users and tables.
+    assert "sign_in_sessions" not in page.text
+    assert "no such table: sign_in_sessions" in logs[0]["error"]
+    assert "Run `prefloop db upgrade`" in logs[0]["error"]
     visit.client.cookies.clear()
     ready = visit.get("/readyz")
     assert ready.status_code == 503

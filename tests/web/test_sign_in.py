@@ -56,7 +56,9 @@ def test_the_eleventh_try_for_a_name_has_to_wait_even_with_the_right_password(
     visit = site.visit()
     visit.get("/sign-in")
     wrong = {"name": "ada", "password": "wrong password"}
-    assert [visit.post("/sign-in", wrong).status_code for _ in range(10)] == [401] * 10
+    # Space around the name, which signing in ignores, gives no more tries.
+    spaced = [{**wrong, "name": f"{' ' * n}ada"} for n in range(10)]
+    assert [visit.post("/sign-in", form).status_code for form in spaced] == [401] * 10
 
     blocked = visit.post("/sign-in", {"name": "ada", "password": PASSWORD})
 
