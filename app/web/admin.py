@@ -16,7 +16,8 @@ from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter(prefix="/admin/{slug}")
 
-Show = Literal["all", "judged", "contested", "open"]
+Show = Literal["all", "judged", "contested", "open", "flagged"]
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
 @router.get("/overview")
@@ -29,6 +30,18 @@ def show_overview(
     return render(request, "admin/overview.html", project=project, overview=counts)
 
 
+@router.post("/overlap")
+def change_overlap(
+    admin: CurrentAdmin,
+    database: DatabaseDep,
+    slug: str,
+    overlap: Annotated[int, Form(le=1000)],
+) -> Response:
+    with database.writing() as session:
+        projects.set_overlap(session, projects.get_for(session, admin, slug), overlap)
+    return RedirectResponse(f"/admin/{slug}/overview", status_code=303)
+
+
 @router.get("/comparisons")
 def list_comparisons(
     request: Request,
@@ -36,7 +49,7 @@ def list_comparisons(
     database: DatabaseDep,
     slug: str,
     show: Show = "all",
-    page: Annotated[int, Query(ge=1)] = 1,
+    page: PageNumber = 1,
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
@@ -70,12 +83,17 @@ def show_agreement(
 
 @router.get("/annotators")
 def list_annotators(
-    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    name: Annotated[str, Query(max_length=200)] = "",
+    page: PageNumber = 1,
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        rows = annotator_rows.for_project(session, project)
-    return render(request, "admin/annotators.html", project=project, rows=rows)
+        found = annotator_rows.for_project(session, project, page=page, name=name)
+    return render(request, "admin/annotators.html", project=project, found=found, name=name)
 
 
 @router.get("/guideline")

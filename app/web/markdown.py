@@ -36,8 +36,8 @@ class Renderer(RendererHTML):
         return f'<span class="omitted">[image not shown: {escape(alt or "no description")}]</span>'
 
 
-def _build() -> MarkdownIt:
-    options: dict[str, Any] = {"html": False, "breaks": True}
+def _build(breaks: bool) -> MarkdownIt:
+    options: dict[str, Any] = {"html": False, "breaks": breaks}
     parser = MarkdownIt("gfm-like", options, renderer_cls=Renderer)
     # Only an address written out in full becomes a link, so that "e.g.this" stays text.
     assert parser.linkify is not None
@@ -45,19 +45,23 @@ def _build() -> MarkdownIt:
     return parser
 
 
-_parser = _build()
+_parsers = {breaks: _build(breaks) for breaks in (True, False)}
 
 
 @lru_cache(maxsize=2048)
-def render_markdown(text: str, demote: int = 0) -> Markup:
-    """Safe HTML. Headings become `demote` levels smaller, to fit below those of the page."""
+def render_markdown(text: str, demote: int = 0, breaks: bool = True) -> Markup:
+    """Safe HTML. Headings become `demote` levels smaller, to fit below those of the page.
+
+    breaks: a line end in the text is one on the page, as in chats; a guideline's file is wrapped.
+    """
+    parser = _parsers[breaks]
     env: EnvType = {}
-    tokens = _parser.parse(text, env)
+    tokens = parser.parse(text, env)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(6, int(token.tag[1]) + demote)}"
     clean = nh3.clean(
-        _parser.renderer.render(tokens, _parser.options, env),
+        parser.renderer.render(tokens, parser.options, env),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from fastapi import Request
@@ -28,6 +28,11 @@ def _moment(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
+def _day(iso_date: str) -> str:
+    day = date.fromisoformat(iso_date)
+    return f"{day.day} {day:%b}"
+
+
 def _seconds(milliseconds: float | None) -> str:
     return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
 
@@ -46,6 +51,7 @@ def _build() -> Environment:
     )
     environment.filters.update(
         markdown=render_markdown,
+        day=_day,
         decimal=_decimal,
         percent=_percent,
         moment=_moment,

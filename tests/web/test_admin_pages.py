@@ -3,7 +3,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from helpers.web import NOON, QUESTIONS, Site, Visit
+from helpers.web import NOON, QUESTIONS, Site, Visit, add_comparisons, make_site
 
 from app.models.accounts import Annotator, Role
 from app.services import assignments, judgments, projects
@@ -44,7 +44,7 @@ def words(html: str) -> str:
 @pytest.fixture
 def judged(site: Site) -> Site:
     with site.database.writing() as session:
-        projects.by_slug(session, "kitchen").overlap = 2
+        projects.set_overlap(session, projects.by_slug(session, "kitchen"), 2)
     judge_all(site, site.person("ada"), ["1", "1", "tie", "2", "both_bad"])
     judge_all(site, site.person("grace"), ["1", "2", "tie", "2"])
     return site
@@ -142,3 +142,51 @@ def test_a_reviewer_reads_admin_pages_and_sees_no_button_that_changes_something(
         main = page.text.split("<main")[1]
         assert 'method="post"' not in main
         assert "hx-post" not in main
+
+
+def test_a_changed_overlap_gives_annotators_more_to_judge(judged: Site) -> None:
+    visit = admin_of(judged)
+    assert "9 of 10 wanted judgments" in words(visit.get("/admin/kitchen/overview").text)
+    assert visit.post("/admin/kitchen/overlap", {"overlap": "3"}).status_code == 303
+    text = words(visit.get("/admin/kitchen/overview").text)
+    assert "9 of 15 wanted judgments" in text
+    assert "Every comparison is judged by 3 annotators." in text
+    assert "0 of 5 judged" in visit.get("/projects/kitchen/compare").text
+    refused = visit.post("/admin/kitchen/overlap", {"overlap": "0"})
+    assert refused.status_code == 422
+    assert "Overlap is 0; every comparison needs at least 1 judgment." in refused.text
+
+
+def test_a_flag_leads_an_admin_to_its_reason(site: Site) -> None:
+    ada = site.signed_in("ada")
+    action = re.search(r'action="([^"]*)/judgment"', ada.get("/projects/kitchen/compare").text)
+    assert action is not None
+    assert ada.post(f"{action[1]}/flag", {"reason": "<i>It is rude</i>"}).status_code == 200
+
+    visit = admin_of(site)
+    found = visit.get("/admin/kitchen/comparisons?show=flagged").text
+    assert "1 comparison " in words(found)
+    link = re.search(r'href="(/admin/kitchen/comparisons/[0-9a-f-]{36})"', found)
+    assert link is not None
+    page = visit.get(link[1]).text
+    assert "ada flagged &lt;i&gt;It is rude&lt;/i&gt;" in words(page)
+
+
+def test_annotators_are_found_by_name(judged: Site) -> None:
+    visit = admin_of(judged)
+    text = words(visit.get("/admin/kitchen/annotators?name=AD").text)
+    assert "1 annotator, most judgments first" in text
+    assert "grace" not in text
+    none = visit.get('/admin/kitchen/annotators?name="><script>').text
+    assert "Nobody who judged here has" in none
+    assert "<script>" not in none.split("<main")[1]
+
+
+def test_lines_of_a_guideline_are_joined_and_lines_of_a_prompt_are_not(tmp_path: Path) -> None:
+    site = make_site(tmp_path, comparisons=0)
+    visit = admin_of(site)
+    visit.post("/admin/kitchen/guideline", {"markdown": "One\ntwo"})
+    assert "<p>One\ntwo</p>" in visit.get("/projects/kitchen/guideline").text
+    add_comparisons(site.database, [("Break?\nYes.", "a", "b")])
+    visit.post("/projects/kitchen/guideline/reading")
+    assert "<p>Break?<br>\nYes.</p>" in visit.get("/projects/kitchen/compare").text

@@ -90,6 +90,7 @@ def test_another_verdict_on_the_same_assignment_is_a_conflict_shown_in_the_notic
     assert response.status_code == 409
     assert response.headers["hx-retarget"] == "#notice"
     assert "judged this comparison already" in response.text
+    assert '<a href="">Go on</a>' in response.text
     assert "<html" not in response.text
 
 
