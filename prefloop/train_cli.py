@@ -11,11 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
 from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from app.db import Database
 
 app = typer.Typer(no_args_is_help=True, help="Train on an export bundle: SFT, reward model, PPO.")
 Parameters = ParamSpec("Parameters")
@@ -181,20 +184,43 @@ def generate(
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 64,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0)] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", "-p", help="Bring them to this project as new comparisons."),
+    ] = None,
 ) -> None:
-    """Print completions of a policy, one JSON object for each prompt."""
+    """Print completions of a policy, one JSON object for each prompt, as `import` reads them."""
     from rl.generate import generate_completions
     from training.prompt_files import read_prompts
 
+    texts = read_prompts(prompts)
+    database = None if project is None else _open_project(project, samples)
     rows = generate_completions(
         policy,
-        read_prompts(prompts),
+        texts,
         samples_per_prompt=samples,
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         seed=seed,
     )
-    _print_lines(rows)
+    printed = _print_lines(rows)
+    if project is not None and database is not None and _is_main_process():
+        from prefloop.console import explained
+        from prefloop.generated import import_comparisons
+
+        with explained():
+            import_comparisons(database, project, printed)
+
+
+def _open_project(slug: str, samples: int) -> "Database":
+    """Before anything is generated, so that a wrong name costs no time."""
+    from prefloop.console import explained
+    from prefloop.generated import FEWEST, open_project
+
+    if samples < FEWEST:
+        raise TrainingError(f"--samples is {samples}, a comparison needs {FEWEST} or more.")
+    with explained():
+        return open_project(slug)
 
 
 def _show(result: Any, as_json: bool) -> None:
@@ -219,10 +245,14 @@ def _plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _print_lines(rows: Iterable[dict[str, Any]]) -> None:
+def _print_lines(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each row as soon as it is there; gives them all."""
+    printed = []
     for row in rows:
+        printed.append(row)
         if _is_main_process():
             print(json.dumps(row, ensure_ascii=False), flush=True)
+    return printed
 
 
 def _is_main_process() -> bool:

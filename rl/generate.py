@@ -22,6 +22,7 @@ from training.bundle import Message
 from training.distributed import Distributed
 from training.errors import TrainingError
 from training.models import autocast, load_causal_lm, load_tokenizer, max_positions
+from training.runs import read_manifest
 from training.text import encode_prompt, eos_id, pad_sequences
 
 ROWS_AT_ONCE = 64
@@ -136,6 +137,22 @@ def require_room(
             )
 
 
+def source_name(policy: Path | str) -> str:
+    """What people read of where a completion comes from: a run by its folder, parent and start.
+
+    A hub id stays as it is. No path of this machine, which would say nothing on another.
+    """
+    folder = Path(policy)
+    if not folder.exists():
+        return str(policy)
+    folder = folder.resolve()
+    folder = folder.parent if folder.name == "model" else folder
+    name = f"{folder.parent.name}/{folder.name}".removeprefix("/")
+    if not (folder / "manifest.json").is_file():
+        return name
+    return f"{name}, {str(read_manifest(folder)['started_at'])[:16].replace('T', ' ')} UTC"
+
+
 def generate_completions(
     policy: Path | str,
     prompts: list[list[Message]],
@@ -147,8 +164,8 @@ def generate_completions(
 ) -> Iterator[dict[str, Any]]:
     """For each prompt in order: {"prompt": messages, "completions": [{"text", "source", ...}]}.
 
-    `source` is the policy as given; `finish_reason` is "stop" or "length". The same seed gives the
-    same completions.
+    `source` is `source_name(policy)`; `finish_reason` is "stop" or "length". The same seed gives
+    the same completions.
     """
     tokenizer = load_tokenizer(policy)
     model = load_causal_lm(policy, tokenizer)
@@ -159,6 +176,7 @@ def generate_completions(
     generator = CachedGenerator(
         policy=model, dist=dist, eos_id=eos_id(tokenizer), pad_id=tokenizer.pad_token_id
     )
+    source = source_name(policy)
     prompts_at_once = max(1, ROWS_AT_ONCE // samples_per_prompt)
     for start in range(0, len(prompts), prompts_at_once):
         indices = range(start, min(start + prompts_at_once, len(prompts)))
@@ -171,7 +189,7 @@ def generate_completions(
         )
         texts = tokenizer.batch_decode(samples.completion_tokens(), skip_special_tokens=True)
         rows = [
-            {"text": text, "source": str(policy), "finish_reason": reason, "tokens": tokens}
+            {"text": text, "source": source, "finish_reason": reason, "tokens": tokens}
             for text, reason, tokens in zip(
                 texts, samples.finish_reasons, samples.completion_lengths.tolist(), strict=True
             )

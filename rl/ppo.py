@@ -253,7 +253,7 @@ class PPO:
         self.normaliser = ScoreNormaliser(**extra["normaliser"])
         self.controller = KLController(**extra["controller"])
         evaluation = PolicyEvaluation(**extra["before"]["evaluation"])
-        self.before = Evaluated(evaluation, extra["before"]["scores"])
+        self.before = Evaluated(evaluation, extra["before"]["scores"], extra["before"]["tokens"])
         self.optimizers.policy.restore_counters(extra["policy_optimizer"])
         self.optimizers.value.restore_counters(extra["value_optimizer"])
         self.run.cut_after(self.done)

@@ -28,9 +28,10 @@ def rollout_metrics(
         rollout.values.sum(1),
         mask.sum(1),
         rollout.samples.finished,
+        rollout.samples.repetition().to(mask.device),
     )
     table = gather_rows(torch.stack([column.double() for column in columns], dim=1), roles)
-    scores, kl, entropy, reward, values, lengths, finished = table.unbind(1)
+    scores, kl, entropy, reward, values, lengths, finished, repeated = table.unbind(1)
     tokens = lengths.sum()
     mean, deviation = scores.mean(), scores.std(correction=0)
     metrics = {
@@ -47,6 +48,7 @@ def rollout_metrics(
         "completion_tokens_mean": lengths.mean(),
         "completion_tokens_p95": lengths.quantile(0.95),
         "eos_rate": finished.mean(),
+        "repeated_share": repeated.mean(),
         "value_mean": values.sum() / tokens,
     }
     explained = explained_variance(

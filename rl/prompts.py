@@ -36,10 +36,12 @@ def load_prompts(
         if room is None or len(prompt) + max_new_tokens + 1 <= room
     ]
     where = f"{bundle.path}: {' and '.join(splits)}"
+    if not messages:
+        raise RunError(f"{where}: no prompts. Import more prompts and export again.")
     if not kept:
         raise RunError(
             f"{where}: {len(messages)} prompts, none leaves room for {max_new_tokens} new tokens "
-            f"within the model's {room}. Lower max_new_tokens or export more prompts."
+            f"within the model's {room}. Lower max_new_tokens or export shorter prompts."
         )
     if len(kept) < len(messages) and roles.dist.is_main:
         left_out = len(messages) - len(kept)

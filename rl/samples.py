@@ -72,6 +72,17 @@ class Samples:
     def completion_tokens(self) -> list[list[int]]:
         return _unpadded(self.completion_ids, self.completion_mask)
 
+    def repetition(self) -> Tensor:
+        """(B,) float64 `repeated_share` of every completion."""
+        shares = [repeated_share(tokens) for tokens in self.completion_tokens()]
+        return torch.tensor(shares, dtype=torch.float64)
+
+
+def repeated_share(tokens: Sequence[int]) -> float:
+    """Share of a completion's runs of three tokens that it has written before; 0 below four."""
+    runs = [tuple(tokens[start : start + 3]) for start in range(len(tokens) - 2)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
 
 def _unpadded(ids: Tensor, mask: Tensor) -> list[list[int]]:
     return [row[real].tolist() for row, real in zip(ids.cpu(), mask.cpu(), strict=True)]

@@ -108,6 +108,8 @@ def train_sft(
 def read_examples(bundle: Bundle, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Examples:
     """Demonstrations if the bundle has any for training, else chosen completions."""
     has_demonstrations = bool(bundle.demonstrations("train"))
+    if not has_demonstrations:
+        bundle.require_training_rows("preferences")
     splits: dict[str, list[Example]] = {}
     dropped = 0
     for split in ("train", "validation"):
@@ -267,12 +269,15 @@ def _samples(
 
 
 def _report_parts(result: SFTResult) -> list[ReportPart]:
+    held_out = f"{result.validation_rows} validation rows"
+    if not result.validation_rows:
+        held_out = "the bundle has no validation rows, so there is no validation loss"
     return [
         Note(
             title="Data",
             text=(
-                f"Trained on {result.train_rows} {result.source}; {result.validation_rows} "
-                f"validation rows; {result.dropped_rows} rows longer than max_tokens left out."
+                f"Trained on {result.train_rows} {result.source}; {held_out}; "
+                f"{result.dropped_rows} rows longer than max_tokens left out."
             ),
         ),
         Chart(

@@ -66,6 +66,7 @@ class Splits:
 
 def encode_splits(bundle: Bundle, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Splits:
     """All preferences of a bundle; raises where there is nothing to train or to evaluate on."""
+    bundle.require_training_rows("preferences")
     encoded = {
         split: encode_pairs(bundle.preferences(split), tokenizer, max_tokens)
         for split in ("train", "validation", "test")
@@ -79,6 +80,7 @@ def encode_splits(bundle: Bundle, tokenizer: PreTrainedTokenizerBase, max_tokens
     if all(pair.row.probability == 0.5 for pair in splits.held_out):
         raise RunError(
             f"{bundle.path}: no decided preference in validation or test, so nothing could say how "
-            "good the reward model is. Export a bundle with more judgments."
+            "good the reward model is. A split holds whole prompts: judge comparisons on more of "
+            "them and export again."
         )
     return splits

@@ -16,6 +16,7 @@ from rm_training.data import Pair
 Floats = NDArray[np.float64]
 Z95 = 1.959963984540054
 RESAMPLES = 2000
+FEW_PROMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Interval:
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     n: int
+    prompts: int
+    """Different ones among the n pairs."""
     accuracy: float
     wilson: Interval
     clustered: Interval | None
@@ -66,6 +69,7 @@ def evaluate(
     shares_prompts = len(set(prompts)) < len(prompts)
     result = {
         "n": int(decided.sum()),
+        "prompts": len(set(prompts)),
         "accuracy": float(right.mean()),
         "wilson": wilson_interval(float(right.sum()), len(right)),
         "clustered": clustered_interval(right, prompts, seed) if shares_prompts else None,
@@ -165,6 +169,7 @@ def slices(differences: Floats, pairs: Sequence[Pair]) -> list[list[float | int 
 def _verdict(
     *,
     n: int,
+    prompts: int,
     accuracy: float,
     wilson: Interval,
     clustered: Interval | None,
@@ -180,9 +185,15 @@ def _verdict(
         length = "above, but within noise of,"
     else:
         length = "NOT above"
-    prompts = f", {clustered} resampling prompts" if clustered else ""
+    resampled = f", {clustered} resampling {prompts} prompts" if clustered else ""
+    few = (
+        f" All pairs come from {prompts} prompts, too few to say how it does on others."
+        if prompts < FEW_PROMPTS
+        else ""
+    )
     return (
-        f"Held-out accuracy {accuracy:.3f} (n = {n}, 95 % interval {wilson}{prompts}) is {chance} "
-        f"chance by more than its interval, and {length} the length-only baseline "
+        f"Held-out accuracy {accuracy:.3f} (n = {n} pairs, 95 % interval {wilson}{resampled}) is "
+        f"{chance} chance by more than its interval, and {length} the length-only baseline "
         f"{length_accuracy:.3f} (difference {above_length:+.3f}, interval {above_length_interval})."
+        f"{few}"
     )

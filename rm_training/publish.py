@@ -37,10 +37,16 @@ class Published:
     head: CentredHead
     scores: Tensor
     """(N, 2) scores of the saved model on the held-out pairs."""
+    centred_on: str
+    """validation, or training where the bundle has no validation pairs."""
 
 
 def publish(task: RewardTask, run: RunDirectory, tokenizer: PreTrainedTokenizerBase) -> Published:
-    """Centre the scores on the validation rows, write `model/`, and check what was written."""
+    """Centre the scores on the validation rows, write `model/`, and check what was written.
+
+    Test rows would do as well, but then an evaluation on them would have seen their texts.
+    """
+    centred_on = "validation" if task.data.validation.pairs else "training"
     centring_rows = _sequences(task.data.validation.pairs or task.data.train.pairs)
     _, hidden = task.read(centring_rows)
     weights = task.dist.full_state_dict(task.model)
@@ -51,15 +57,10 @@ def publish(task: RewardTask, run: RunDirectory, tokenizer: PreTrainedTokenizerB
     scores = held_out_hidden @ head.weight
     if task.dist.is_main:
         weights["model.score.weight"] = head.weight[None]
-        plain = {
-            name.removeprefix(
-                "model.",
-            ): value
-            for name, value in weights.items()
-        }
+        plain = {name.removeprefix("model."): value for name, value in weights.items()}
         run.save_model(task.model.model, tokenizer, plain)
     task.dist.on_main(lambda: _verify_saved(run, tokenizer, centring_rows, hidden @ head.weight))
-    return Published(head, scores.view(-1, 2))
+    return Published(head, scores.view(-1, 2), centred_on)
 
 
 def _verify_saved(

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from rm_training.data import Pair
+from rm_training.data import Pair, Splits
 from rm_training.evaluate import Evaluation, calibration, slices
-from rm_training.normalise import CentredHead
+from rm_training.publish import Published
 from training.charts import Chart, Note, ReportPart, Table
 
 CHARTS = (
@@ -47,20 +47,20 @@ CHARTS = (
 )
 
 
-def report_parts(
-    held_out: Evaluation, head: CentredHead, scores: Tensor, pairs: Sequence[Pair]
-) -> list[ReportPart]:
-    differences = (scores[:, 0] - scores[:, 1]).double().numpy()
+def report_parts(held_out: Evaluation, data: Splits, centred: Published) -> list[ReportPart]:
+    head, pairs = centred.head, data.held_out
+    differences = (centred.scores[:, 0] - centred.scores[:, 1]).double().numpy()
     labels = np.array([pair.row.probability for pair in pairs])
     measured = f"Held out: n = {held_out.n} decided pairs."
     return [
         Note(title="Verdict", text=held_out.verdict),
+        Note(title="Data", text=data_sentence(data)),
         *(replace(chart, note=f"{chart.note} {measured}".strip()) for chart in CHARTS),
         Table(
             title="Accuracy against baselines",
             columns=["rule", "held-out accuracy", "95 % interval"],
             rows=[
-                ["reward model", held_out.accuracy, str(held_out.wilson)],
+                ["reward model", held_out.accuracy, str(held_out.clustered or held_out.wilson)],
                 [held_out.length_rule, held_out.length_accuracy, None],
                 ["chance", held_out.random_accuracy, None],
             ],
@@ -83,12 +83,27 @@ def report_parts(
         Note(
             title="Scores",
             text=(
-                f"The mean over validation completions was {head.mean_before:.4f} and was moved "
-                f"to 0; the standard deviation is {head.score_std:.4f}. The head has no bias, so "
-                f"the shift varies between rows, by a standard deviation of {head.offset_std:.4f}."
+                f"The mean over {centred.centred_on} completions was {head.mean_before:.4f} and "
+                f"was moved to 0; the standard deviation is {head.score_std:.4f}. The head has no "
+                "bias, so the shift varies between rows, by a standard deviation of "
+                f"{head.offset_std:.4f}."
             ),
         ),
     ]
+
+
+def data_sentence(data: Splits) -> str:
+    """How many pairs each split has, in words where it has none."""
+    counts = (
+        f"{len(data.train.pairs)} training pairs",
+        f"{len(data.validation.pairs) or 'no'} validation pairs",
+        f"{len(data.test.pairs) or 'no'} test pairs",
+    )
+    return (
+        f"{', '.join(counts)}; {data.dropped} pairs longer than max_tokens left out. Held out are "
+        "the pairs of validation and test. A label is what the judgments of a pair say together, "
+        "so accuracy against it is not to be read as agreement with one annotator."
+    )
 
 
 def sample_rows(

@@ -34,7 +34,7 @@ class RewardModelResult:
     dropped_rows: int
     mean_before: float
     score_std: float
-    """Over validation scores; what a KL coefficient is to be compared with."""
+    """Over the scores that were centred; what a KL coefficient is to be compared with."""
     offset_std: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _finish(
         offset_std=centred.head.offset_std,
     )
     run.write_samples(sample_rows(centred.scores, held_out, step=steps))
-    run.describe_report(report_parts(result.held_out, centred.head, centred.scores, held_out))
+    run.describe_report(report_parts(result.held_out, task.data, centred))
     run.finish(result.as_dict())
     if run.dist.is_main:
         write_report(run.path)

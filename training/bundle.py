@@ -88,6 +88,14 @@ class Bundle:
         """Empty where the project has none, because then the bundle holds no such file."""
         return list(self._rows(f"demonstrations/{split}.jsonl", _demonstration))
 
+    def require_training_rows(self, kind: str) -> None:
+        """Raise if there are no training rows of a kind, such as preferences or prompts."""
+        if next(self._rows(f"{kind}/train.jsonl", dict), None) is None:
+            raise BundleError(
+                f"{self.path}: {kind}/train.jsonl has no rows, so there is nothing to train on. "
+                "Judge more comparisons, on more prompts, and export again."
+            )
+
     def _rows(self, name: str, parse: Callable[[Json], Row]) -> Iterator[Row]:
         if PurePosixPath(name).stem not in SPLITS:
             raise BundleError(f"{name}: unknown split. Splits are {', '.join(SPLITS)}.")

@@ -1,4 +1,4 @@
-"""What a report shows, as data: charts of metrics, tables, notes. Drawing is in training.svg."""
+"""What a report shows, as data: charts, tables, notes, samples. Drawing is in training.svg."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,4 +38,13 @@ class Note:
     text: str
 
 
-ReportPart = Chart | Table | Note
+@dataclass(frozen=True, kw_only=True)
+class SampleList:
+    """Where samples.jsonl is shown; without such a part it stands at the end."""
+
+    kind: ClassVar[str] = "samples"
+    title: str
+    note: str = ""
+
+
+ReportPart = Chart | Table | Note | SampleList

@@ -5,20 +5,22 @@ All text of models and people passes through autoescaping.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from training.charts import Chart, Note, Table
+from training.charts import Chart, Note, SampleList, Table
 from training.errors import RunError
 from training.report_page import PAGE
+from training.report_samples import cell, sample_views
 from training.runs import read_lines, read_manifest
 from training.svg import DASHES, Line, line_chart
 
 STAGES = {"sft": "Supervised fine-tuning", "rm": "Reward model", "ppo": "PPO"}
-MOST_SAMPLES = 24
+STEP_NAMES = {"ppo": "update"}
 Json = dict[str, Any]
 
 
@@ -28,6 +30,9 @@ def write_report(run: Path) -> Path:
     metrics = read_lines(run / "metrics.jsonl")
     described = run / "report.json"
     parts = json.loads(described.read_text(encoding="utf-8")) if described.is_file() else []
+    if not any(part["kind"] == SampleList.kind for part in parts):
+        parts.append({"kind": SampleList.kind, **asdict(SampleList(title="Samples"))})
+    step_name = STEP_NAMES.get(manifest["stage"], "optimiser step")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(PAGE).render(
         title=STAGES.get(manifest["stage"], manifest["stage"]),
@@ -35,9 +40,10 @@ def write_report(run: Path) -> Path:
         manifest=manifest,
         manifest_text=json.dumps(manifest, ensure_ascii=False, indent=2),
         config=(run / "config.yaml").read_text(encoding="utf-8"),
-        parts=[_view(part, metrics) for part in parts],
+        parts=[_view(part, metrics, step_name) for part in parts],
         steps=max((row["step"] for row in metrics), default=0),
-        samples=[_sample(row) for row in _newest(read_lines(run / "samples.jsonl"))],
+        step_name=step_name,
+        samples=sample_views(read_lines(run / "samples.jsonl"), step_name),
     )
     target = run / "report.html"
     temporary = run / ".tmp-report.html"
@@ -46,23 +52,22 @@ def write_report(run: Path) -> Path:
     return target
 
 
-def _view(part: Json, metrics: list[Json]) -> Json:
-    kind = part.pop("kind")
+def _view(part: Json, metrics: list[Json], step_name: str) -> Json:
+    kind = part["kind"]
+    fields = {name: value for name, value in part.items() if name != "kind"}
     if kind == Chart.kind:
-        return {"kind": kind, **_chart_view(Chart(**part), metrics)}
+        return {"kind": kind, **_chart_view(Chart(**fields), metrics, step_name)}
     if kind == Table.kind:
-        table = Table(**part)
-        rows = [[_cell(value) for value in row] for row in table.rows]
-        return {**part, "kind": kind, "rows": rows}
-    if kind == Note.kind:
-        return {**part, "kind": kind}
+        return {**part, "rows": [[cell(value) for value in row] for row in fields["rows"]]}
+    if kind in (Note.kind, SampleList.kind):
+        return part
     raise RunError(
         f"report.json holds a part of kind {kind!r}. Write the report with the version "
         "that trained the run."
     )
 
 
-def _chart_view(chart: Chart, metrics: list[Json]) -> Json:
+def _chart_view(chart: Chart, metrics: list[Json], step_name: str) -> Json:
     lines = [
         Line(label, [(row["step"], row[name]) for row in metrics if row.get(name) is not None])
         for name, label in chart.series.items()
@@ -76,13 +81,7 @@ def _chart_view(chart: Chart, metrics: list[Json]) -> Json:
             if row.get(low) is not None and row.get(high) is not None
         ]
     drawn = any(line.points for line in lines)
-    svg = (
-        line_chart(
-            lines, title=chart.title, x_label="optimiser step", y_label=chart.unit, band=band
-        )
-        if drawn
-        else ""
-    )
+    svg = line_chart(lines, title=chart.title, x_label=step_name, band=band) if drawn else ""
     return {
         "title": chart.title,
         "unit": chart.unit,
@@ -94,24 +93,3 @@ def _chart_view(chart: Chart, metrics: list[Json]) -> Json:
             for i, line in enumerate(lines)
         ],
     }
-
-
-def _newest(samples: list[Json]) -> list[Json]:
-    return samples[-MOST_SAMPLES:]
-
-
-def _sample(row: Json) -> list[tuple[str, str]]:
-    fields = []
-    for name, value in row.items():
-        if name == "prompt" and isinstance(value, list):
-            text = "\n".join(f"{message['role']}: {message['content']}" for message in value)
-        else:
-            text = _cell(value)
-        fields.append((name.replace("_", " "), text))
-    return fields
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "undefined"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,17 +1,22 @@
 """Line charts as plain SVG text: no script, colours from the page's CSS variables.
 
 Every line is also named in a legend and told apart by its dash pattern, not by colour alone.
+Pointing at a chart shows the numbers of that step.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
-WIDTH, HEIGHT = 640, 280
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 44
+WIDTH, HEIGHT = 520, 240
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 24, 38
 DASHES = ("", "6 3", "2 3", "9 3 2 3")
+MOST_STOPS = 120
+"""Places along a chart where pointing shows numbers; longer runs leave steps out."""
 MOST_MARKERS = 60
+"""Lines of more points are drawn without a dot on each."""
 Point = tuple[float, float]
 
 
@@ -41,7 +46,6 @@ def line_chart(
     *,
     title: str,
     x_label: str,
-    y_label: str,
     band: Sequence[tuple[float, float, float]] = (),
 ) -> str:
     """An <svg> of the lines; band holds (x, low, high). Needs at least one point in all."""
@@ -49,14 +53,14 @@ def line_chart(
     points += [(x, y) for x, low, high in band for y in (low, high)]
     frame = _frame(points)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="chart">',
-        f"<title>{escape(title)}</title>",
-        *_axes(frame, x_label, y_label),
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="chart" '
+        f'aria-label="{escape(_summary(title, lines))}">',
+        *_axes(frame, x_label),
         *_band(frame, band),
     ]
     for number, line in enumerate(lines):
         parts += _line(frame, line, number)
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join([*parts, *_stops(frame, lines, x_label), "</svg>"])
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -83,7 +87,16 @@ def _span(values: Sequence[float], margin: float) -> tuple[float, float]:
     return low - (high - low) * margin, high + (high - low) * margin
 
 
-def _axes(frame: Frame, x_label: str, y_label: str) -> list[str]:
+def _summary(title: str, lines: Sequence[Line]) -> str:
+    ends = [
+        f"{line.label} from {line.points[0][1]:.4g} to {line.points[-1][1]:.4g}"
+        for line in lines
+        if line.points
+    ]
+    return f"{title}: {', '.join(ends)}"
+
+
+def _axes(frame: Frame, x_label: str) -> list[str]:
     parts = []
     for value in ticks(frame.y_low, frame.y_high):
         _, y = frame.place((frame.x_low, value))
@@ -96,13 +109,9 @@ def _axes(frame: Frame, x_label: str, y_label: str) -> list[str]:
         y = HEIGHT - BOTTOM
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 4}"/>')
         parts.append(f'<text x="{x:.1f}" y="{y + 17}" text-anchor="middle">{value:.4g}</text>')
-    middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+    middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
-        f'<text x="{middle_x:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
-    )
-    parts.append(
-        f'<text transform="translate(13 {middle_y:.0f}) rotate(-90)" text-anchor="middle">'
-        f"{escape(y_label)}</text>"
+        f'<text x="{middle:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>'
     )
     return parts
 
@@ -122,11 +131,31 @@ def _line(frame: Frame, line: Line, number: int) -> list[str]:
     style = f'class="line line-{number % len(DASHES)}"'
     placed = [frame.place(point) for point in line.points]
     parts = [f'<polyline {style} stroke-dasharray="{dash}" points="{_coordinates(placed)}"/>']
-    every = -(-len(placed) // MOST_MARKERS)
-    for (x, y), (step, value) in list(zip(placed, line.points, strict=True))[::every]:
+    if len(placed) <= MOST_MARKERS:
+        parts += [f'<circle {style} cx="{x:.1f}" cy="{y:.1f}" r="2"/>' for x, y in placed]
+    return parts
+
+
+def _stops(frame: Frame, lines: Sequence[Line], x_label: str) -> list[str]:
+    """Strips side by side that show their step's numbers, and a rule, while pointed at."""
+    values: dict[float, list[str]] = {}
+    for line in lines:
+        for step, value in line.points:
+            values.setdefault(step, []).append(f"{line.label} {value:.4g}")
+    steps = sorted(values)
+    steps = steps[:: -(-len(steps) // MOST_STOPS)]
+    places = [frame.place((step, frame.y_low))[0] for step in steps]
+    inner = [(left + right) / 2 for left, right in pairwise(places)]
+    edges = [LEFT, *inner, WIDTH - RIGHT]
+    parts = []
+    for number, (step, x) in enumerate(zip(steps, places, strict=True)):
+        left, right = edges[number], edges[number + 1]
+        text = escape(f"{x_label} {step:g}: {'; '.join(values[step])}")
         parts.append(
-            f'<circle {style} cx="{x:.1f}" cy="{y:.1f}" r="2.5">'
-            f"<title>{escape(line.label)}, step {step:g}: {value:.5g}</title></circle>"
+            f'<g class="stop"><rect x="{left:.1f}" y="0" width="{right - left:.1f}" '
+            f'height="{HEIGHT - BOTTOM}"/><line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" '
+            f'y2="{HEIGHT - BOTTOM}"/><text x="{WIDTH - RIGHT}" y="14" text-anchor="end">{text}'
+            "</text></g>"
         )
     return parts
 

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,14 @@ import pytest
 import typer
 from helpers.bundles import word_bundle
 from helpers.models import ROOT
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
+from app import migrate
+from app.db import Database, utc_now
+from app.models.projects import Comparison, Completion
+from app.services import projects
+from app.services.imports import import_file
 from prefloop import train_cli
 
 SETTINGS = ["minibatch_size=8", "max_tokens=128", "learning_rate=1e-3"]
@@ -101,6 +108,90 @@ def test_generate_prints_completions_of_every_prompt(app: typer.Typer, folder: P
     assert [row["prompt"][0]["content"] for row in rows] == ["Say tea", "Say rain"]
     assert [len(row["completions"]) for row in rows] == [2, 2]
     assert call(app, *command, "--max-new-tokens", 5, "--seed", 3).stdout == done.stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The project `tea` in a database that the command line finds."""
+    url = f"sqlite:///{tmp_path}/prefloop.db"
+    monkeypatch.setenv("PREFLOOP_DATABASE_URL", url)
+    database = Database(url)
+    migrate.upgrade(database)
+    with database.writing() as session:
+        projects.create(session, slug="tea", now=utc_now())
+    return database
+
+
+def test_generated_completions_come_back_as_comparisons_to_judge(
+    app: typer.Typer, folder: Path, project: Database
+) -> None:
+    file = folder / "prompts.jsonl"
+    file.write_text('{"prompt": "Say tea"}\n{"prompt": "Say rain"}\n')
+    command = ["generate", "--policy", folder / "sft", "--prompts", file, "--samples", 3]
+
+    done = call(app, *command, "--max-new-tokens", 5, "--project", "tea")
+    again = call(app, *command, "--max-new-tokens", 5, "--project", "tea")
+
+    assert done.exit_code == 0, done.stderr
+    assert "tea: 2 new comparisons to judge." in done.stderr
+    assert "2 comparisons were there already" in again.stderr
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    with project.reading() as session:
+        stored = session.scalars(select(Completion)).all()
+        assert session.scalar(select(func.count()).select_from(Comparison)) == 2
+    expected = {c["text"] for row in printed for c in row["completions"]}
+    assert {completion.text for completion in stored} == expected
+    (source,) = {completion.source for completion in stored}
+    assert re.fullmatch(r"cli\d+/sft, \d{4}-\d\d-\d\d \d\d:\d\d UTC", source)
+
+
+def test_the_same_completions_are_no_comparison(
+    app: typer.Typer, folder: Path, project: Database
+) -> None:
+    file = folder / "prompts.jsonl"
+    file.write_text('{"prompt": "Say tea"}\n')
+    command = ["generate", "--policy", folder / "sft", "--prompts", file, "--samples", 3]
+
+    done = call(app, *command, "--temperature", 0, "--project", "tea")
+
+    assert done.exit_code == 0, done.stderr
+    assert "tea: 0 new comparisons to judge." in done.stderr
+    assert "completions left out: empty, or the same as another of the prompt" in done.stderr
+    assert "1 prompts left out: fewer than two different completions." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--samples", 1, "--project", "tea"], "--samples is 1, a comparison needs 2 or more."),
+        (["--samples", 2, "--project", "coffee"], "coffee"),
+    ],
+)
+def test_comparisons_that_could_not_be_stored_are_not_generated(
+    app: typer.Typer, folder: Path, project: Database, change: list[object], message: str
+) -> None:
+    file = folder / "prompts.jsonl"
+    file.write_text('{"prompt": "Say tea"}\n')
+
+    done = call(app, "generate", "--policy", folder / "sft", "--prompts", file, *change)
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert message in done.stderr
+
+
+def test_what_generate_prints_is_what_import_reads(
+    app: typer.Typer, folder: Path, project: Database
+) -> None:
+    file = folder / "prompts.jsonl"
+    file.write_text('{"prompt": "Say tea"}\n{"prompt": "Say rain"}\n')
+    command = ["generate", "--policy", folder / "sft", "--prompts", file, "--samples", 2]
+    printed = folder / "printed.jsonl"
+    printed.write_text(call(app, *command, "--max-new-tokens", 5).stdout)
+
+    summary = import_file(project, "tea", printed, now=utc_now())
+
+    assert (summary.added["comparisons"], summary.rejected) == (2, [])
 
 
 def test_report_prints_where_it_wrote(app: typer.Typer, folder: Path) -> None:

@@ -70,12 +70,12 @@ def even_share_model(vocabulary: int) -> LlamaForSequenceClassification:
 def write_bundle(tmp_path: Path) -> Callable[..., Path]:
     """Writes a format 1 bundle with these prompts in each split."""
 
-    def write(train: int = 12, validation: int = 6) -> Path:
+    def write(train: int = 12, validation: int = 6, test: int = 0) -> Path:
         root = tmp_path / "bundle"
         (root / "prompts").mkdir(parents=True)
         words = WORDS.split()
         files = {}
-        for split, count in (("train", train), ("validation", validation), ("test", 0)):
+        for split, count in (("train", train), ("validation", validation), ("test", test)):
             rows = [
                 {
                     "prompt": [{"role": "user", "content": " ".join(words[: 1 + k % 9]) + split}],

@@ -172,6 +172,9 @@ def test_a_run_holds_models_metrics_samples_and_report(train, policy_folder):
     assert all(row["optimizer_steps"] == 2 * 2 for row in rows)
     assert "policy_loss" not in rows[0]  # The first update trains the value model alone.
     assert rows[1]["kl_per_completion"] == 0
+    assert rows[5]["kl_per_completion"] == pytest.approx(
+        rows[5]["kl_per_token"] * rows[5]["completion_tokens_mean"]
+    )
     assert rows[5]["kl_per_completion"] != 0
     samples = [json.loads(line) for line in (result.run / "samples.jsonl").open()]
     assert [row["step"] for row in samples] == [0, 0, 2, 2, 4, 4, 6, 6]
@@ -235,11 +238,26 @@ def test_two_processes_learn_what_one_does(train, tmp_path):
         torch.testing.assert_close(value, expected_weights[name], atol=1e-4, rtol=1e-3)
 
 
+def test_test_prompts_are_enough_to_evaluate_on(
+    policy_folder, reward_model_folder, write_bundle, tmp_path
+):
+    result = train_ppo(
+        PPOConfig(**{**SMALL, "updates": 2}),
+        bundle=write_bundle(validation=0, test=3),
+        model=str(policy_folder),
+        reward_model=str(reward_model_folder),
+        out=tmp_path / "run",
+    )
+    assert (result.after.completions, result.after.prompts) == (8, 3)
+    report = (result.run / "report.html").read_text()
+    assert "8 completions of 3 held-out prompts" in report
+
+
 def test_a_bundle_without_held_out_prompts_is_refused(
     policy_folder, reward_model_folder, write_bundle, tmp_path
 ):
     bundle = write_bundle(validation=0)
-    with pytest.raises(RunError, match="validation and test: 0 prompts"):
+    with pytest.raises(RunError, match="validation and test: no prompts"):
         train_ppo(
             PPOConfig(**SMALL),
             bundle=bundle,

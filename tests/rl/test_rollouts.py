@@ -43,6 +43,20 @@ def test_logprobs_are_read_from_row_p_minus_1_plus_t(roles):
             )
 
 
+def test_entropy_is_that_of_the_distribution_that_was_sampled_from(roles):
+    samples = make_samples(roles)
+    [parts] = microbatches(samples.lengths, len(samples), 5)
+    found = collect(roles, roles.policy, samples, parts, temperature=0.7).entropy
+    prompt, completion = samples.prompt_tokens()[0], samples.completion_tokens()[0]
+    with torch.no_grad():
+        logits = roles.policy(torch.tensor([prompt + completion])).logits[0].double() / 0.7
+    expected = torch.distributions.Categorical(logits=logits[len(prompt) - 1 : -1]).entropy()
+    torch.testing.assert_close(found[0, : len(completion)].double(), expected, atol=1e-4, rtol=0)
+    # A warmer distribution has clearly more entropy, so the temperature is part of the number.
+    warmer = torch.distributions.Categorical(logits=logits[len(prompt) - 1 : -1] * 0.7).entropy()
+    assert (warmer - expected).abs().max() > 1e-3
+
+
 def test_values_are_read_before_the_token_is_emitted(roles):
     samples = make_samples(roles)
     torch.nn.init.normal_(value_head(roles.value_model).weight)

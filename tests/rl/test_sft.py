@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rl.sft import Example, SFTConfig, completion_loss, read_examples, train_sft
 from training.bundle import Bundle
-from training.errors import ConfigError, RunError
+from training.errors import BundleError, ConfigError, RunError
 from training.models import load_causal_lm, load_tokenizer
 from training.runs import read_lines, read_manifest
 from training.text import encode_completion, encode_prompt
@@ -140,6 +140,28 @@ def test_rows_that_do_not_fit_are_counted(start_model: Path, tmp_path: Path) -> 
     examples = read_examples(Bundle.open(path), load_tokenizer(start_model), 20)
 
     assert (len(examples.train), examples.dropped) == (1, 1)
+
+
+def test_a_bundle_without_training_rows_ends_with_a_sentence(
+    start_model: Path, tmp_path: Path
+) -> None:
+    path = write_bundle(tmp_path, {"preferences/train.jsonl": []})
+
+    with pytest.raises(BundleError, match=r"preferences/train\.jsonl has no rows"):
+        read_examples(Bundle.open(path), load_tokenizer(start_model), 128)
+
+
+def test_without_validation_rows_the_report_says_so(start_model: Path, tmp_path: Path) -> None:
+    rows = [preference("Why?", f"tea {i}", "rain", number=i) for i in range(4)]
+    path = write_bundle(
+        tmp_path / "b", {"preferences/train.jsonl": rows, "preferences/validation.jsonl": []}
+    )
+
+    result = train_sft(CONFIG, bundle=path, model=str(start_model), out=tmp_path / "run")
+
+    assert (result.validation_rows, result.validation_loss) == (0, None)
+    report = (result.run / "report.html").read_text(encoding="utf-8")
+    assert "the bundle has no validation rows, so there is no validation loss" in report
 
 
 def test_no_row_that_fits_ends_with_a_sentence(start_model: Path, sft_bundle: Path) -> None:

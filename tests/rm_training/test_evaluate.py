@@ -110,9 +110,22 @@ def test_the_verdict_of_a_good_model_names_both_baselines() -> None:
     pairs = [pair(longer_by=1 if i % 2 else -1, number=i) for i in range(100)]
     good = evaluate(scores(*[1.0] * 90 + [-1.0] * 10), pairs, prefer_longer=True, seed=0)
 
-    assert "0.900 (n = 100" in good.verdict
+    assert "0.900 (n = 100 pairs" in good.verdict
     assert "is above chance by more than its interval" in good.verdict
     assert "and above the length-only baseline 0.500" in good.verdict
+
+
+def test_the_verdict_warns_of_a_handful_of_prompts() -> None:
+    few = [pair(prompt_id=f"p{i % 4}", number=i) for i in range(100)]
+    many = [pair(prompt_id=f"p{i % 20}", number=i) for i in range(100)]
+    right = scores(*[1.0] * 90 + [-1.0] * 10)
+
+    warned = evaluate(right, few, prefer_longer=True, seed=0)
+
+    assert warned.prompts == 4
+    assert "resampling 4 prompts" in warned.verdict
+    assert "All pairs come from 4 prompts, too few" in warned.verdict
+    assert "too few" not in evaluate(right, many, prefer_longer=True, seed=0).verdict
 
 
 def test_cross_entropy_of_a_coin_is_log_two() -> None:

@@ -5,7 +5,7 @@ from helpers.bundles import preference, word_bundle, write_bundle
 
 from rm_training.data import encode_pairs, encode_splits
 from training.bundle import Bundle
-from training.errors import RunError
+from training.errors import BundleError, RunError
 from training.models import load_tokenizer
 
 
@@ -56,6 +56,13 @@ def test_a_bundle_without_held_out_rows_is_refused(model_path: Path, tmp_path: P
     path = write_bundle(tmp_path, files)
 
     with pytest.raises(RunError, match="no decided preference in validation or test"):
+        encode_splits(Bundle.open(path), load_tokenizer(model_path), 128)
+
+
+def test_a_bundle_without_training_rows_is_refused(model_path: Path, tmp_path: Path) -> None:
+    path = write_bundle(tmp_path, {"preferences/train.jsonl": []})
+
+    with pytest.raises(BundleError, match=r"preferences/train\.jsonl has no rows"):
         encode_splits(Bundle.open(path), load_tokenizer(model_path), 128)
 
 

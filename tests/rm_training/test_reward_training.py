@@ -1,6 +1,7 @@
 import json
 import math
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ CONFIG = RewardModelConfig(
 SHORT = RewardModelConfig(
     epochs=2, learning_rate=1e-3, minibatch_size=8, max_tokens=128, checkpoint_every=3
 )
+SIDES = ("chosen", "rejected")
 
 
 def utility(text: str) -> float:
@@ -108,11 +110,31 @@ def test_the_run_directory_is_complete(trained: RewardModelResult) -> None:
     assert len(json.loads((trained.model / "fingerprint.json").read_text())["scores"]) == 8
     assert len(read_lines(trained.run / "samples.jsonl")) == 12
     for title in ("Loss", "Held-out accuracy", "Margin", "Calibration", "Verdict"):
-        assert f">{title}</h" in page
+        assert re.search(f"<h[23]>{title} ?<", page)
 
 
 def test_the_saved_model_loads_with_its_fingerprint(trained: RewardModelResult) -> None:
     assert load_reward_model(trained.run).head.bias is None
+
+
+def test_without_validation_pairs_scores_are_centred_on_training_and_the_report_says_so(
+    model_path: Path, tmp_path: Path
+) -> None:
+    rows = [preference(f"Say {i}", "tea tea", "rain", number=i) for i in range(12)]
+    files = {
+        "preferences/train.jsonl": rows[:8],
+        "preferences/validation.jsonl": [],
+        "preferences/test.jsonl": rows[8:],
+    }
+    bundle = write_bundle(tmp_path / "b", files)
+
+    result = train_reward_model(SHORT, bundle=bundle, model=str(model_path), out=tmp_path / "run")
+
+    pairs = [(row["prompt"], row[side][0]["content"]) for row in rows[:8] for side in SIDES]
+    assert sum(score_completions(result.run, pairs)) == pytest.approx(0.0, abs=1e-4)
+    report = (result.run / "report.html").read_text(encoding="utf-8")
+    assert "8 training pairs, no validation pairs, 4 test pairs" in report
+    assert "The mean over training completions was" in report
 
 
 def test_stop_and_resume_equals_one_run(

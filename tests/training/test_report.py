@@ -7,6 +7,7 @@ import pytest
 from training.charts import Chart, Note, Table
 from training.errors import RunError
 from training.report import write_report
+from training.report_samples import sample_views
 from training.runs import RunDirectory
 from training.svg import Line, line_chart, ticks
 
@@ -64,9 +65,8 @@ def test_a_report_draws_each_line_and_states_its_n(run: Path) -> None:
     page = write_report(run).read_text(encoding="utf-8")
 
     assert page.count("<polyline") == 2
-    assert "n = 3 steps" in page
-    assert "n = 1 steps" in page
-    assert "<title>training, step 2: 0.5</title>" in page
+    assert "training,\n n = 3<" in page
+    assert "held out,\n n = 1<" in page
     assert "n = 12." in page
     assert "<polygon" in page
 
@@ -125,11 +125,66 @@ def test_ticks_are_round_numbers_inside_the_range(
 
 
 def test_a_chart_places_its_ends_in_the_corners() -> None:
-    drawn = line_chart([Line("a", [(0.0, 0.0), (10.0, 1.0)])], title="t", x_label="x", y_label="y")
+    drawn = line_chart([Line("a", [(0.0, 0.0), (10.0, 1.0)])], title="t", x_label="x")
 
-    # The frame has 5 % of air above and below: 224 units high, so 10.2 of each.
-    assert 'points="64.0,225.8 624.0,22.2"' in drawn
+    # The frame has 5 % of air above and below: 178 units high, so 8.1 of each.
+    assert 'points="46.0,193.9 506.0,32.1"' in drawn
+
+
+def test_pointing_at_a_step_shows_its_numbers_of_every_line() -> None:
+    lines = [Line("a<", [(1.0, 0.5), (2.0, 0.25)]), Line("b", [(2.0, 3.0)])]
+
+    drawn = line_chart(lines, title="t", x_label="update", band=[])
+
+    assert ">update 1: a&lt; 0.5</text>" in drawn
+    assert ">update 2: a&lt; 0.25; b 3</text>" in drawn
+    # Two strips that meet half-way between the steps, at 46 + 460 / 2.
+    assert 'x="46.0" y="0" width="230.0"' in drawn
+    assert 'x="276.0" y="0" width="230.0"' in drawn
+
+
+def test_a_long_run_shows_numbers_at_a_limited_number_of_steps() -> None:
+    points = [(float(step), 1.0) for step in range(1000)]
+
+    assert line_chart([Line("a", points)], title="t", x_label="x").count('class="stop"') <= 120
 
 
 def test_a_single_point_is_drawn() -> None:
-    assert "<circle" in line_chart([Line("a", [(1.0, 2.0)])], title="t", x_label="x", y_label="y")
+    assert "<circle" in line_chart([Line("a", [(1.0, 2.0)])], title="t", x_label="x")
+
+
+def test_samples_of_several_steps_stand_side_by_side() -> None:
+    rows = [
+        {"step": step, "prompt": [{"role": "user", "content": name}], "completion": f"{name}{step}"}
+        for step in (0, 5, 9)
+        for name in ("tea", "rain")
+    ]
+
+    views = sample_views(rows, "update")
+
+    assert [view["prompt"] for view in views] == ["tea", "rain"]
+    assert [(text["title"], text["text"]) for text in views[1]["texts"]] == [
+        ("update 0", "rain0"),
+        ("update 9", "rain9"),
+    ]
+
+
+def test_numbers_of_a_text_stand_below_it() -> None:
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Why?"}]
+    row = {"step": 3, "prompt": messages, "probability": 0.75}
+    row |= {"chosen": "a", "rejected": "b", "chosen_score": 1.0, "rejected_score": None}
+
+    assert sample_views([row], "step") == [
+        {
+            "prompt": "system: Be kind.\nuser: Why?",
+            "facts": [("probability", "0.75")],
+            "texts": [
+                {"title": "chosen", "text": "a", "facts": [("score", "1")]},
+                {"title": "rejected", "text": "b", "facts": [("score", "undefined")]},
+            ],
+        }
+    ]
+
+
+def test_a_run_without_samples_has_none_to_show() -> None:
+    assert sample_views([], "step") == []
