@@ -15,11 +15,11 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from app.errors import StorageUnavailable
+from app.errors import InvalidInput, StorageUnavailable
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -124,6 +124,11 @@ class Database:
             yield
         except OperationalError as error:
             raise StorageUnavailable(_storage_sentence(error)) from error
+        except DataError as error:
+            raise InvalidInput(
+                f"What was sent holds something that the database cannot hold ({_found(error)}). "
+                "Nothing was stored."
+            ) from error
         except IntegrityError as error:
             raise StorageUnavailable(
                 f"Something else changed the same data at this moment ({_found(error)}). "

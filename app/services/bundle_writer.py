@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from app.errors import InvalidInput
 
@@ -16,22 +17,31 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+def _in_use(out: Path) -> InvalidInput:
+    return InvalidInput(
+        f"{out} exists already and is not an empty folder. Choose another place for the bundle, "
+        "or remove it first."
+    )
+
+
 class BundleWriter:
     """Use as a context manager: leaving it without `finish` removes everything that was written."""
 
     def __init__(self, out: Path) -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InvalidInput(
-                f"{out} exists already and is not an empty folder. Choose another place for the "
-                "bundle, or remove it first."
-            )
+            raise _in_use(out)
         self._out = out
-        self._partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+        self._partial = out.parent / f".{out.name}.partial-{uuid4().hex[:12]}"
         self.files: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
+        try:
+            self._partial.mkdir(parents=True)
+        except OSError as error:
+            raise InvalidInput(
+                f"{self._out} cannot be written ({error.strerror}). Choose another place for the "
+                "bundle."
+            ) from error
         return self
 
     def __exit__(
@@ -67,9 +77,12 @@ class BundleWriter:
         file = _File(self._path("manifest.json"))
         file.write(content)
         file.close()
-        if self._out.exists():
-            self._out.rmdir()
-        self._partial.rename(self._out)
+        try:
+            self._partial.rename(self._out)
+        except OSError as error:
+            if self._out.exists():
+                raise _in_use(self._out) from error
+            raise
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _path(self, name: str) -> Path:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def read_records(path: Path, records_path: str | None = None) -> Iterator[Record
                 yield from _json(stream, path, records_path)
             else:
                 yield from _csv(stream)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise InvalidInput(f"{path}: reading broke off ({error}); is it cut short?") from error
 
 
@@ -74,14 +75,14 @@ def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
         except UnicodeDecodeError as error:
             text = raw.decode("utf-8", errors="replace")
             yield Record(number, text, f"not UTF-8 at byte {error.start}")
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             yield Record(number, raw.decode("utf-8"), f"not JSON: {error}")
 
 
 def _json(stream: IO[bytes], path: Path, records_path: str | None) -> Iterator[Record]:
     try:
         document = json.loads(stream.read().decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path}: not a JSON document ({error}).") from error
     for number, value in enumerate(find_records(document, records_path), start=1):
         yield Record(number, value)

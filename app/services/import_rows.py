@@ -9,6 +9,7 @@ of which only the prompt and one of completions or demonstration are needed. Oth
 same shape through a mapping file (`app/services/import_mapping.py`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ROLES = ("system", "user", "assistant")
 KNOWN = {
     "prompt", "completions", "judgments", "demonstration", "split_group", "id", "tags",
@@ -97,16 +99,17 @@ def parse_time(value: object, what: str) -> datetime | None:
     """
     if value is None or value == "":
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, tz=UTC)
-    text = str(value).strip()
     try:
-        parsed = datetime.fromisoformat(_iso(text))
-    except ValueError as error:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, tz=UTC)
+        parsed = datetime.fromisoformat(_iso(str(value).strip()))
+        # A time just inside the first or last year can be outside of them in UTC.
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        found = repr(value.strip()[:60] if isinstance(value, str) else value)
         raise InvalidInput(
-            f"{what} is {text[:60]!r}; expected a time such as 2024-05-01T12:00:00Z"
+            f"{what} is {found}; expected a time such as 2024-05-01T12:00:00Z"
         ) from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _iso(text: str) -> str:
@@ -211,6 +214,8 @@ def _string(value: object, what: str, longest: int | None = None) -> str:
         raise InvalidInput(f"{what} is empty; expected a text")
     if "\x00" in value:
         raise InvalidInput(f"{what} holds a NUL character; remove it")
+    if LONE_SURROGATE.search(value):
+        raise InvalidInput(f"{what} holds half a character (a lone surrogate); remove it")
     if longest is not None and len(value) > longest:
         raise InvalidInput(f"{what} has {len(value)} characters; at most {longest} are kept")
     return value

@@ -86,7 +86,8 @@ def import_records(
 
 def write_rejects(summary: ImportSummary, path: Path) -> None:
     """One JSON object a rejected record: its line, the reason, and the record itself."""
-    with path.open("w", encoding="utf-8") as stream:
+    # A lone surrogate has no bytes; its escape is written, which JSON reads as the same.
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         for reject in summary.rejected:
             entry = {"line": reject.line, "reason": reject.reason, "record": reject.record}
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")

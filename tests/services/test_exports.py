@@ -16,6 +16,7 @@ from app.models.projects import Completion
 from app.models.runs import Export
 from app.rules.split import SPLITS
 from app.services import export_queries, guidelines, projects
+from app.services.bundle_writer import BundleWriter
 from app.services.exports import ExportOptions, export_project
 
 
@@ -257,3 +258,23 @@ def test_guideline_versions_are_kept_and_never_changed(database):
 
     assert second.id == again.id
     assert [(v.version, v.markdown) for v in found] == [(1, "First."), (2, "Second.")]
+
+
+def test_two_exports_to_one_place_at_once_give_one_whole_bundle(tmp_path):
+    out = tmp_path / "bundle"
+    with BundleWriter(out) as first, BundleWriter(out) as second:
+        for writer, text in ((first, "first"), (second, "second")):
+            writer.write_text("a.txt", text)
+        first.finish({"files": first.files})
+        with pytest.raises(InvalidInput, match="is not an empty folder"):
+            second.finish({"files": second.files})
+
+    assert sorted(path.name for path in out.iterdir()) == ["a.txt", "manifest.json"]
+    assert (out / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="file/bundle cannot be written"):
+        BundleWriter(tmp_path / "file" / "bundle").__enter__()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -292,3 +293,42 @@ def test_a_missing_file_and_a_cut_gzip_are_explained(database, tmp_path):
 def test_a_bad_mapping_is_explained(spec, complaint):
     with pytest.raises(InvalidInput, match=complaint):
         Mapper.parse(spec)
+
+
+@pytest.mark.parametrize(
+    ("judgment", "complaint"),
+    [
+        ({"started_at": 1e20}, "started_at is 1e\\+20"),
+        ({"ended_at": float("nan")}, "ended_at is nan"),
+        ({"ended_at": "0001-01-01T00:00:00+05:00"}, "ended_at is '0001-01-01"),
+        ({"reason": "half a \ud83d smile"}, "half a character"),
+    ],
+)
+def test_what_no_database_can_hold_is_a_reject_and_the_rest_is_stored(
+    database, tmp_path, judgment, complaint
+):
+    make_project(database, pairs=0)
+    bad = pair(1, judgments=[{"annotator": "a", "verdict": 1, **judgment}])
+
+    summary = import_plain(database, [bad, pair(2)])
+
+    assert (summary.added["comparisons"], len(summary.rejected)) == (1, 1)
+    assert re.search(complaint, summary.rejected[0].reason)
+    imports.write_rejects(summary, tmp_path / "rejects.jsonl")
+    (line,) = (tmp_path / "rejects.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(line)["line"] == 1
+
+
+def test_a_number_that_is_too_long_is_a_reject_and_a_damaged_gzip_is_explained(database, tmp_path):
+    make_project(database, pairs=0)
+    long = tmp_path / "long.jsonl"
+    long.write_text("1" * 5000 + "\n" + json.dumps(pair(1)) + "\n")
+    summary = imports.import_file(database, "p", long, now=NOON)
+    assert (summary.added["comparisons"], len(summary.rejected)) == (1, 1)
+
+    damaged = tmp_path / "damaged.jsonl.gz"
+    packed = bytearray(gzip.compress(json.dumps(pair(2)).encode()))
+    packed[12:20] = b"\xff" * 8
+    damaged.write_bytes(packed)
+    with pytest.raises(InvalidInput, match="reading broke off"):
+        imports.import_file(database, "p", damaged, now=NOON)
