@@ -14,7 +14,7 @@ from rich.table import Table
 P = ParamSpec("P")
 R = TypeVar("R")
 stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False)
+stdout = Console(highlight=False, markup=False)
 
 
 def say(text: str) -> None:

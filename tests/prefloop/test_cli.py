@@ -141,6 +141,12 @@ def test_a_person_is_added_with_a_password_from_standard_input(prefloop):
     ]
 
 
+def test_a_name_is_printed_as_it_is_even_with_square_brackets(prefloop):
+    prefloop("db", "upgrade")
+    prefloop("user", "add", "[/b] eve", stdin="correct horse battery\n")
+    assert "[/b] eve" in prefloop("user", "list").stdout
+
+
 def test_a_weak_secret_is_refused_without_being_shown(prefloop):
     prefloop("db", "upgrade")
 
