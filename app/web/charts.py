@@ -61,7 +61,7 @@ def bar_chart(
 ) -> BarChart:
     """One bar for each (label, value). Few bars stay slim instead of filling the width."""
     top = round_up(max((value for _, value in counts), default=1))
-    pitch = min(width / max(len(counts), 1), 56)
+    pitch = min(width / max(len(counts), 1), 64)
     bars = [
         Bar(
             label=label,
