@@ -75,7 +75,7 @@ def test_two_simulated_annotators_agree_about_as_often_as_people(tmp_path: Path)
     with database.reading() as session:
         project = projects.by_slug(session, SLUG)
         found = agreement.for_project(session, project)
-        people = annotator_rows.for_project(session, project)
+        people = annotator_rows.for_project(session, project).rows
     assert 0.66 <= found.percent_agreement.value <= 0.79
     assert {person.kind for person in people} == {AnnotatorKind.SIMULATED}
     assert all(person.name.startswith("simulated: ") for person in people)
