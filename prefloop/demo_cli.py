@@ -59,12 +59,12 @@ def _print(result: "DemoResult") -> None:
     alpha = result.agreement.krippendorff_alpha_nominal
     lines: list[list[object]] = [[name, value] for name, value in headline(result.aligned)]
     rows: list[list[object]] = [
+        ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
         [
             "two simulated annotators agree",
             f"{agreement.value:.3f} ({agreement.low:.3f} to {agreement.high:.3f}), "
             f"n = {agreement.n}; without ties {no_ties.value:.3f}",
         ],
-        ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
         *lines,
         [
             "true utility before, after PPO",
@@ -89,16 +89,21 @@ def _serve(database: "Database", out: Path, port: int) -> None:
     from app.db import utc_now
     from app.main import create_app
     from app.models.accounts import Role
-    from app.services import accounts
+    from app.services import accounts, projects
     from app.settings import Settings
+    from prefloop.demo.run import OVERLAP, SLUG
 
     with database.writing() as session:
         admin = accounts.create_person(
             session, name="demo admin", password=None, role=Role.ADMIN, now=utc_now()
         )
         token = accounts.create_sign_in_link(session, admin, now=utc_now())
+        # The simulated annotators have judged all they were asked to: the visitor comes on top.
+        projects.set_overlap(session, projects.by_slug(session, SLUG), OVERLAP + 1)
     database.dispose()
     settings = Settings(database_url=database.url.render_as_string(), exports_dir=out / "exports")
     say(f"\nServing on http://127.0.0.1:{port}  (stop with Ctrl+C)")
     say(f"Sign in once with  http://127.0.0.1:{port}/invitations/{token}")
-    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(
+        create_app(settings), host="127.0.0.1", port=port, log_level="warning", access_log=False
+    )
