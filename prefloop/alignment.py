@@ -10,7 +10,7 @@ from typing import Any
 
 from rl.ppo import train_ppo
 from rl.ppo_config import PPOConfig
-from rl.ppo_report import PPOResult
+from rl.ppo_report import PPOResult, warnings
 from rl.sft import SFTConfig, SFTResult, train_sft
 from rm_training.config import RewardModelConfig
 from rm_training.train import RewardModelResult, train_reward_model
@@ -118,7 +118,7 @@ def headline(result: AlignResult) -> list[tuple[str, str]]:
             "score before, after PPO",
             f"{ppo.before.score_mean:.2f}, {ppo.after.score_mean:.2f}; gain {ppo.score_gain:.2f} "
             f"({ppo.score_gain_low:.2f} to {ppo.score_gain_high:.2f}), "
-            f"{ppo.after.completions} completions",
+            f"{ppo.after.completions} completions of {ppo.after.prompts} held-out prompts",
         ),
         ("KL from the SFT model", f"{ppo.kl_per_completion:.2f} nats per completion"),
         (
@@ -126,6 +126,7 @@ def headline(result: AlignResult) -> list[tuple[str, str]]:
             f"{ppo.before.completion_tokens_mean:.1f}, {ppo.after.completion_tokens_mean:.1f} "
             "tokens before, after",
         ),
+        ("signs of reward hacking", " ".join(warnings(ppo)) or "none in length or repetition"),
     ]
 
 

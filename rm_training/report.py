@@ -51,18 +51,16 @@ def report_parts(held_out: Evaluation, data: Splits, centred: Published) -> list
     head, pairs = centred.head, data.held_out
     differences = (centred.scores[:, 0] - centred.scores[:, 1]).double().numpy()
     labels = np.array([pair.row.probability for pair in pairs])
-    measured = f"Held out: n = {held_out.n} decided pairs."
     return [
         Note(title="Verdict", text=held_out.verdict),
         Note(title="Data", text=data_sentence(data)),
-        *(replace(chart, note=f"{chart.note} {measured}".strip()) for chart in CHARTS),
         Table(
             title="Accuracy against baselines",
             columns=["rule", "held-out accuracy", "95 % interval"],
             rows=[
                 ["reward model", held_out.accuracy, str(held_out.clustered or held_out.wilson)],
-                [held_out.length_rule, held_out.length_accuracy, None],
-                ["chance", held_out.random_accuracy, None],
+                [held_out.length_rule, held_out.length_accuracy, ""],
+                ["chance", held_out.random_accuracy, ""],
             ],
             n=held_out.n,
             note="Equal scores count as errors; equal lengths count half.",
@@ -80,6 +78,7 @@ def report_parts(held_out: Evaluation, data: Splits, centred: Published) -> list
             rows=slices(differences, pairs),
             n=held_out.n,
         ),
+        *(_with_n(chart, held_out.n) for chart in CHARTS),
         Note(
             title="Scores",
             text=(
@@ -90,6 +89,13 @@ def report_parts(held_out: Evaluation, data: Splits, centred: Published) -> list
             ),
         ),
     ]
+
+
+def _with_n(chart: Chart, n: int) -> Chart:
+    """The chart, with the number of held-out pairs where it shows them."""
+    if not any(name.startswith("validation_") for name in chart.series):
+        return chart
+    return replace(chart, note=f"{chart.note} Held out: n = {n} decided pairs.".strip())
 
 
 def data_sentence(data: Splits) -> str:

@@ -11,7 +11,7 @@ from html import escape
 from itertools import pairwise
 
 WIDTH, HEIGHT = 520, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 24, 38
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 24, 38
 DASHES = ("", "6 3", "2 3", "9 3 2 3")
 MOST_STOPS = 120
 """Places along a chart where pointing shows numbers; longer runs leave steps out."""

@@ -21,7 +21,7 @@ from transformers import (
 from rl import ppo as ppo_module
 from rl.ppo import train_ppo
 from rl.ppo_config import PPOConfig
-from training.errors import ConfigError, RunError
+from training.errors import ConfigError, RunError, TrainingError
 
 SMALL = {
     "updates": 6,
@@ -132,6 +132,19 @@ def test_the_scale_of_the_reward_model_changes_nothing(
         assert found["score_mean"] == pytest.approx(8 * expected["score_mean"], rel=1e-4)
         for name in ("reward_mean", "value_loss", "kl_per_completion"):
             assert found[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-5), name
+
+
+def test_a_policy_that_differs_from_the_reference_before_any_step_is_refused(train, monkeypatch):
+    start = ppo_module.PPO.start
+
+    def start_and_change(self):
+        start(self)
+        with torch.no_grad():
+            self.roles.policy.model.norm.weight.mul_(1.01)
+
+    monkeypatch.setattr(ppo_module.PPO, "start", start_and_change)
+    with pytest.raises(TrainingError, match=r"differs by .* from the reference's"):
+        train()
 
 
 def test_a_killed_run_resumes_to_exactly_the_weights_of_an_uninterrupted_one(train, monkeypatch):

@@ -128,7 +128,7 @@ def test_a_chart_places_its_ends_in_the_corners() -> None:
     drawn = line_chart([Line("a", [(0.0, 0.0), (10.0, 1.0)])], title="t", x_label="x")
 
     # The frame has 5 % of air above and below: 178 units high, so 8.1 of each.
-    assert 'points="46.0,193.9 506.0,32.1"' in drawn
+    assert 'points="56.0,193.9 506.0,32.1"' in drawn
 
 
 def test_pointing_at_a_step_shows_its_numbers_of_every_line() -> None:
@@ -138,9 +138,9 @@ def test_pointing_at_a_step_shows_its_numbers_of_every_line() -> None:
 
     assert ">update 1: a&lt; 0.5</text>" in drawn
     assert ">update 2: a&lt; 0.25; b 3</text>" in drawn
-    # Two strips that meet half-way between the steps, at 46 + 460 / 2.
-    assert 'x="46.0" y="0" width="230.0"' in drawn
-    assert 'x="276.0" y="0" width="230.0"' in drawn
+    # Two strips that meet half-way between the steps, at 56 + 450 / 2.
+    assert 'x="56.0" y="0" width="225.0"' in drawn
+    assert 'x="281.0" y="0" width="225.0"' in drawn
 
 
 def test_a_long_run_shows_numbers_at_a_limited_number_of_steps() -> None:
