@@ -62,12 +62,6 @@ def kl_k1(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     return logprobs - ref_logprobs
 
 
-def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
-    """KL(policy || ref) per token in nats: unbiased as k1 is, of lower variance, never negative."""
-    log_ratio = ref_logprobs - logprobs
-    return log_ratio.expm1() - log_ratio
-
-
 class PolicyLoss(NamedTuple):
     """Sums over trained tokens, and the largest ratio among them (0 when there is none)."""
 

@@ -90,15 +90,12 @@ class RunDirectory:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         state_dict: Mapping[str, Tensor] | None = None,
-        extra_files: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write `model/` at once. Under FSDP2 pass `dist.full_state_dict(model)`. Rank 0 only."""
         final, temporary = self.path / "model", self.path / ".tmp-model"
         shutil.rmtree(temporary, ignore_errors=True)
         model.save_pretrained(temporary, state_dict=_untied(model, state_dict))
         tokenizer.save_pretrained(temporary)
-        for name, content in (extra_files or {}).items():
-            write_json(temporary / name, content)
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
         return final
