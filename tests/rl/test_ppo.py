@@ -214,26 +214,21 @@ def test_a_policy_beyond_its_kl_budget_ends_the_run(train):
 def test_two_processes_learn_what_one_does(train, tmp_path):
     one = train("one", minibatch_size=8)
     folders = yaml.safe_load((one.run / "manifest.json").read_text())["inputs"]
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import json, sys\n"
-        "from pathlib import Path\n"
-        "from rl.ppo import train_ppo\n"
-        "from rl.ppo_config import PPOConfig\n"
-        "settings, bundle, model, reward_model, out = sys.argv[1:]\n"
-        "train_ppo(PPOConfig(**json.loads(settings)), bundle=Path(bundle), model=model,\n"
-        "          reward_model=reward_model, out=Path(out))\n"
-    )
-    arguments = [
-        json.dumps(SMALL),
-        train.bundle,
-        folders["model"]["source"],
-        folders["reward_model"]["source"],
-        tmp_path / "two",
-    ]
+    recipe = tmp_path / "ppo.yaml"
+    recipe.write_text(yaml.safe_dump(SMALL))
+    arguments = {
+        "--bundle": train.bundle,
+        "--model": folders["model"]["source"],
+        "--reward-model": folders["reward_model"]["source"],
+        "--recipe": recipe,
+        "--out": tmp_path / "two",
+    }
     ended = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-        + [str(part) for part in (script, *arguments)],
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *("-m", "prefloop", "train", "ppo"),
+            *(str(part) for argument in arguments.items() for part in argument),
+        ],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
         check=False,
         capture_output=True,
