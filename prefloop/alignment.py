@@ -45,6 +45,8 @@ class AlignRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class AlignResult:
+    agreement: dict[str, Any]
+    """Of the annotators whose labels these are, from the bundle's manifest."""
     sft: SFTResult
     rm: RewardModelResult
     ppo: PPOResult
@@ -98,7 +100,9 @@ def align_bundle(
             out=out / "ppo",
             resume=goes_on("ppo"),
         )
-    result = AlignResult(sft=sft, rm=rm, ppo=ppo, seconds=seconds)
+    agreement = Bundle.open(bundle).manifest["agreement"]
+    assert isinstance(agreement, dict), "a bundle of format 1 states its agreement"
+    result = AlignResult(agreement=agreement, sft=sft, rm=rm, ppo=ppo, seconds=seconds)
     write_index(out, headline(result))
     return result
 
@@ -108,6 +112,8 @@ def headline(result: AlignResult) -> list[tuple[str, str]]:
     held_out, ppo = result.rm.held_out, result.ppo
     interval = held_out.clustered or held_out.wilson
     return [
+        ("two annotators agree", _share(result.agreement["percent_agreement"], "comparisons")),
+        ("… without ties", _share(result.agreement["percent_agreement_no_ties"], "comparisons")),
         (
             "reward-model accuracy",
             f"{held_out.accuracy:.3f} ({interval.low:.3f} to {interval.high:.3f}), "
@@ -128,6 +134,17 @@ def headline(result: AlignResult) -> list[tuple[str, str]]:
         ),
         ("signs of reward hacking", " ".join(warnings(ppo)) or "none in length or repetition"),
     ]
+
+
+def _share(statistic: dict[str, Any], unit: str) -> str:
+    if statistic["value"] is None:
+        return f"undefined ({statistic['reason']})"
+    interval = (
+        "no interval"
+        if statistic["low"] is None
+        else f"{statistic['low']:.3f} to {statistic['high']:.3f}"
+    )
+    return f"{statistic['value']:.3f} ({interval}), {statistic['n']} {unit}"
 
 
 def write_index(out: Path, lines: list[tuple[str, str]]) -> Path:

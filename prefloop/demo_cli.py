@@ -52,33 +52,14 @@ def demo(
 
 
 def _print(result: "DemoResult") -> None:
-    from prefloop.alignment import headline
+    from prefloop.demo.run import demo_lines
 
-    agreement = result.agreement.percent_agreement
-    no_ties = result.agreement.percent_agreement_no_ties
-    alpha = result.agreement.krippendorff_alpha_nominal
-    lines: list[list[object]] = [[name, value] for name, value in headline(result.aligned)]
-    rows: list[list[object]] = [
-        ["Krippendorff's alpha", f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f})"],
-        [
-            "two simulated annotators agree",
-            f"{agreement.value:.3f} ({agreement.low:.3f} to {agreement.high:.3f}), "
-            f"n = {agreement.n}; without ties {no_ties.value:.3f}",
-        ],
-        *lines,
-        [
-            "true utility before, after PPO",
-            f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "
-            f"{result.after.mean:.2f} ± {result.after.half_width:.2f}, "
-            f"n = {result.after.completions} each",
-        ],
+    rows: list[list[object]] = [[name, value] for name, value in demo_lines(result)]
+    rows += [
         ["asked", result.before.example[0]],
         ["answered before", result.before.example[1]],
         ["answered after", result.after.example[1]],
-        [
-            "seconds",
-            ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in result.seconds.items()),
-        ],
+        ["seconds", ", ".join(f"{stage} {n:.0f}" for stage, n in result.seconds.items())],
     ]
     print_table(["", ""], rows)
 

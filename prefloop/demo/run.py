@@ -23,7 +23,15 @@ from app.db import Database, utc_now
 from app.rules.agreement import AgreementReport
 from app.services import agreement, exports, imports, projects, runs
 from app.services.import_files import Record
-from prefloop.alignment import AlignRecipe, AlignResult, align_bundle, load_recipe, summary
+from prefloop.alignment import (
+    AlignRecipe,
+    AlignResult,
+    align_bundle,
+    headline,
+    load_recipe,
+    summary,
+    write_index,
+)
 from prefloop.demo.crowd import Crowd
 from prefloop.demo.world import Ask, World
 from rl.generate import generate_completions
@@ -115,13 +123,33 @@ def run_demo(
         longest = recipe.ppo.max_new_tokens
         before = true_utility(world, bundle, aligned.sft.model, seed=seed, max_new_tokens=longest)
         after = true_utility(world, bundle, aligned.ppo.model, seed=seed, max_new_tokens=longest)
-    return DemoResult(
+    result = DemoResult(
         agreement=agreed,
         aligned=aligned,
         before=before,
         after=after,
         seconds={k: round(v, 1) for k, v in (seconds | aligned.seconds).items()},
     )
+    write_index(out, demo_lines(result))
+    return result
+
+
+def demo_lines(result: DemoResult) -> list[tuple[str, str]]:
+    """What changed, one line a number: the alignment's own, and what only the simulator knows."""
+    alpha = result.agreement.krippendorff_alpha_nominal
+    return [
+        (
+            "Krippendorff's alpha",
+            f"{alpha.value:.3f} ({alpha.low:.3f} to {alpha.high:.3f}), {alpha.n} comparisons",
+        ),
+        *headline(result.aligned),
+        (
+            "true utility before, after PPO",
+            f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "
+            f"{result.after.mean:.2f} ± {result.after.half_width:.2f}; "
+            f"{result.after.completions} completions each, known to the simulator alone",
+        ),
+    ]
 
 
 def fill_project(
