@@ -53,7 +53,8 @@ class Utility:
 
     mean: float
     half_width: float
-    """Of the normal 95 % interval."""
+    """Of the normal 95 % interval over prompts; completions of one prompt are not independent."""
+    prompts: int
     completions: int
     example: tuple[str, str]
     """A prompt and the answer given to it."""
@@ -147,7 +148,8 @@ def demo_lines(result: DemoResult) -> list[tuple[str, str]]:
             "true utility before, after PPO",
             f"{result.before.mean:.2f} ± {result.before.half_width:.2f}, "
             f"{result.after.mean:.2f} ± {result.after.half_width:.2f}; "
-            f"{result.after.completions} completions each, known to the simulator alone",
+            f"{result.after.completions} completions of {result.after.prompts} held-out prompts "
+            "each, known to the simulator alone",
         ),
     ]
 
@@ -199,15 +201,19 @@ def true_utility(
             seed=seed,
         )
     )
-    utilities = [
-        world.utility(asks[row["prompt"][-1]["content"]], completion["text"])
+    by_prompt = [
+        [
+            world.utility(asks[row["prompt"][-1]["content"]], completion["text"])
+            for completion in row["completions"]
+        ]
         for row in rows
-        for completion in row["completions"]
     ]
+    means = [statistics.mean(utilities) for utilities in by_prompt]
     return Utility(
-        mean=statistics.mean(utilities),
-        half_width=1.96 * statistics.stdev(utilities) / math.sqrt(len(utilities)),
-        completions=len(utilities),
+        mean=statistics.mean(means),
+        half_width=1.96 * statistics.stdev(means) / math.sqrt(len(means)),
+        prompts=len(means),
+        completions=sum(map(len, by_prompt)),
         example=(rows[0]["prompt"][-1]["content"], rows[0]["completions"][0]["text"]),
     )
 
