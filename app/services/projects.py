@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from uuid import UUID, uuid4
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -22,8 +23,11 @@ def create(
     question: str = "Which response is better?",
     overlap: int = 1,
     guideline: str | None = None,
+    project_id: UUID | None = None,
     now: datetime,
 ) -> Project:
+    """A new project. All ids of its content follow from its own id, which is random unless given:
+    two databases with the same id and the same imports hold the same rows."""
     if not SLUG.fullmatch(slug):
         raise InvalidInput(
             f"Project name {slug!r} is not usable in an address; use lower-case letters, digits "
@@ -33,6 +37,7 @@ def create(
     if session.scalar(select(Project).where(Project.slug == slug)):
         raise Conflict(f"A project named {slug!r} exists already; choose another name.")
     project = Project(
+        id=project_id or uuid4(),
         slug=slug,
         name=name or slug,
         question=question,

@@ -17,6 +17,7 @@ from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from app import migrate
 from app.db import Database, utc_now
@@ -168,6 +169,8 @@ def fill_project(
             question="Which answer would you rather have received?",
             overlap=OVERLAP,
             guideline=guideline,
+            # A random id would give the rows another order, and the same seed other weights.
+            project_id=UUID(int=seed),
             now=start,
         )
     records = _records(world, comparisons, demonstrations, random.Random(seed))

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from app import migrate
-from app.db import Database
+from app.db import Database, utc_now
 from app.models.accounts import AnnotatorKind
 from app.services import agreement, annotator_rows, projects
+from app.services.exports import ExportOptions, export_project
 from prefloop.demo.run import SLUG, demo_recipe, fill_project, judge, run_demo
 from prefloop.demo.world import Ask, World
 
@@ -79,6 +80,25 @@ def test_two_simulated_annotators_agree_about_as_often_as_people(tmp_path: Path)
     assert 0.66 <= found.percent_agreement.value <= 0.79
     assert {person.kind for person in people} == {AnnotatorKind.SIMULATED}
     assert all(person.name.startswith("simulated: ") for person in people)
+
+
+def test_the_same_seed_gives_the_same_preferences_in_the_same_order(tmp_path: Path) -> None:
+    written = []
+    for name in ("first", "second"):
+        database = Database(f"sqlite:///{tmp_path}/{name}.db")
+        migrate.upgrade(database)
+        fill_project(database, WORLD, 40, 10, seed=2)
+        judge(database, WORLD, 120, seed=2)
+        export_project(database, SLUG, tmp_path / name, ExportOptions(), now=utc_now())
+        written.append(
+            [
+                (tmp_path / name / kind / "train.jsonl").read_bytes()
+                for kind in ("preferences", "prompts", "demonstrations")
+            ]
+        )
+
+    assert written[0] == written[1]
+    assert all(written[0])
 
 
 def test_the_whole_loop_runs_in_small(tmp_path: Path) -> None:
