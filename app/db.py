@@ -14,8 +14,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+)
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -82,7 +89,7 @@ class Database:
     """One engine and its transactions."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = (
             {}
@@ -119,6 +126,12 @@ class Database:
             yield session
 
     @contextmanager
+    def connecting(self) -> Iterator[Connection]:
+        """A bare connection in a transaction, for migrations."""
+        with self._guard(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
             yield
@@ -135,8 +148,31 @@ class Database:
                 "Nothing was stored; try again."
             ) from error
 
+        except DatabaseError as error:
+            # The exact class is what SQLite raises for a file that is no database.
+            if type(error) is not DatabaseError:
+                raise
+            raise StorageUnavailable(_storage_sentence(error)) from error
+
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    """The checked address. It is never repeated in a message: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            "The database address in PREFLOOP_DATABASE_URL cannot be read; expected "
+            "sqlite:///file.db or postgresql+psycopg://user:password@host/name."
+        ) from error
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidInput(
+            f"The database address in PREFLOOP_DATABASE_URL names {parsed.get_backend_name()}; "
+            "expected sqlite or postgresql."
+        )
+    return parsed
 
 
 def _found(error: DBAPIError) -> str:

@@ -28,15 +28,15 @@ def head_revision() -> str:
 
 def current_revision(database: Database) -> str | None:
     """The revision the database is at; None for an empty one."""
-    with database.engine.connect() as connection:
+    with database.connecting() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    with database.engine.begin() as connection:
+    with database.connecting() as connection:
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    with database.engine.begin() as connection:
+    with database.connecting() as connection:
         command.downgrade(_config(connection), revision)

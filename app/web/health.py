@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
-from sqlalchemy.exc import SQLAlchemyError
 
+from app.errors import StorageUnavailable
 from app.migrate import current_revision, head_revision
 from app.web.access import Anyone
 from app.web.visitors import DatabaseDep
@@ -22,8 +22,8 @@ def healthz(visitor: Anyone) -> Response:
 def readyz(visitor: Anyone, database: DatabaseDep) -> Response:
     try:
         found = current_revision(database)
-    except SQLAlchemyError as error:
-        return PlainTextResponse(f"no database: {type(error).__name__}\n", status_code=503)
+    except StorageUnavailable:
+        return PlainTextResponse("the database does not answer\n", status_code=503)
     expected = head_revision()
     if found != expected:
         return PlainTextResponse(

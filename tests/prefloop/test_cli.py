@@ -157,6 +157,26 @@ def test_a_weak_secret_is_refused_without_being_shown(prefloop):
     assert "hunter2" not in found.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("nonsense", "cannot be read; expected sqlite:///file.db or postgresql+psycopg://"),
+        ("mysql://me:sesame@host/name", "names mysql; expected sqlite or postgresql"),
+        ("postgresql+psycopg://me:sesame@127.0.0.1:1/name", "could not be used"),
+        ("sqlite:////no/such/folder/x.db", "unable to open database file"),
+        ("sqlite:///data.jsonl", "file is not a database"),
+    ],
+)
+@pytest.mark.parametrize("command", [("project", "list"), ("db", "upgrade")])
+def test_a_database_that_cannot_be_used_is_one_sentence(prefloop, data, address, sentence, command):
+    found = prefloop(*command, PREFLOOP_DATABASE_URL=address)
+
+    assert found.returncode == 1
+    assert sentence in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert "sesame" not in found.stderr
+
+
 def test_every_command_has_help(prefloop):
     top = prefloop("--help")
 
