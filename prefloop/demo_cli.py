@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from prefloop.demo.run import DemoResult
 
 
+MARKER = ".prefloop-demo"
+MADE = {
+    *(MARKER, "demo.db", "demo.db-wal", "demo.db-shm", "result.json", "report.html"),
+    *("bundle", "exports", "tiny", "sft", "rm", "ppo"),
+}
+
+
 @command
 @one_sentence
 def demo(
@@ -28,17 +35,12 @@ def demo(
 ) -> None:
     """Run the whole loop on a small project with simulated annotators, then serve it.
 
-    The folder of an earlier demo is made anew.
+    The folder of an earlier demo is made anew; a folder that holds anything else is refused.
     """
     from app.db import Database
-    from app.errors import InvalidInput
     from prefloop.demo.run import demo_recipe, run_demo, write_result
 
-    if out.exists() and any(out.iterdir()):
-        if not (out / "demo.db").is_file():
-            raise InvalidInput(f"{out} is not empty and holds no earlier demo; give another --out.")
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_room(out)
     database = Database(f"sqlite:///{out / 'demo.db'}")
     result = run_demo(database, out, seed=seed, recipe=demo_recipe(seed=seed))
     write_result(result, out / "result.json")
@@ -49,6 +51,26 @@ def demo(
     say(f"Report: {home_relative(out / 'report.html')}")
     if serve:
         _serve(database, out, port)
+
+
+def _make_room(out: Path) -> None:
+    """Remove an earlier demo from its folder. Raises where anything there is not a demo's."""
+    from app.errors import InvalidInput
+
+    out.mkdir(parents=True, exist_ok=True)
+    found = sorted(entry.name for entry in out.iterdir())
+    foreign = [name for name in found if name not in MADE]
+    if found and (foreign or MARKER not in found):
+        raise InvalidInput(
+            f"{out} holds {(foreign or found)[0]}, which no demo put there; give another --out."
+        )
+    for name in found:
+        entry = out / name
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (out / MARKER).touch()
 
 
 def _print(result: "DemoResult") -> None:

@@ -177,6 +177,21 @@ def test_a_database_that_cannot_be_used_is_one_sentence(prefloop, data, address,
     assert "sesame" not in found.stderr
 
 
+@pytest.mark.parametrize("name", ["demo.db", "thesis.txt"])
+def test_the_demo_never_removes_what_it_did_not_make(prefloop, tmp_path, name):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text("precious")
+    if name == "thesis.txt":
+        (folder / ".prefloop-demo").touch()
+
+    found = prefloop("demo", "--out", "mine", "--no-serve")
+
+    assert found.returncode == 1
+    assert f"mine holds {name}, which no demo put there" in found.stderr
+    assert (folder / name).read_text() == "precious"
+
+
 def test_every_command_has_help(prefloop):
     top = prefloop("--help")
 
