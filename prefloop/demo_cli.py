@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prefloop.console import command, print_json, print_table, say
-from prefloop.server_cli import Json, home_relative
+from prefloop.server_cli import Json, home_relative, require_free_port
 from prefloop.train_cli import one_sentence
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def demo(
     ] = Path("var/demo"),
     seed: Annotated[int, typer.Option(help="Of drafts, annotators and training.")] = 0,
     serve: Annotated[bool, typer.Option(help="Serve the app on the project at the end.")] = True,
-    port: Annotated[int, typer.Option(help="Port to serve on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=1, max=65535)] = 8000,
     as_json: Json = False,
 ) -> None:
     """Run the whole loop on a small project with simulated annotators, then serve it.
@@ -40,6 +40,8 @@ def demo(
     from app.db import Database
     from prefloop.demo.run import demo_recipe, run_demo, write_result
 
+    if serve:
+        require_free_port("127.0.0.1", port)
     _make_room(out)
     database = Database(f"sqlite:///{out / 'demo.db'}")
     result = run_demo(database, out, seed=seed, recipe=demo_recipe(seed=seed))

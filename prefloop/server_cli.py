@@ -39,7 +39,7 @@ def open_database(*, migrated: bool = True) -> "Database":
 @command
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the web app on the database that PREFLOOP_DATABASE_URL names."""
     import uvicorn
@@ -48,8 +48,24 @@ def serve(
     from app.settings import Settings
 
     open_database().dispose()
+    require_free_port(host, port)
+    say(f"Serving on http://{host}:{port}  (stop with Ctrl+C)")
     # No access log: addresses of invitations hold their tokens.
     uvicorn.run(create_app(Settings()), host=host, port=port, log_level="warning", access_log=False)
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise InvalidInput where something listens there, before any work is done."""
+    import socket
+
+    from app.errors import InvalidInput
+
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise InvalidInput(
+            f"{host}:{port} cannot be listened on ({error.strerror}). Choose another --port."
+        ) from error
 
 
 @db.command("upgrade")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,17 @@ def test_a_database_that_cannot_be_used_is_one_sentence(prefloop, data, address,
     assert sentence in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
     assert "sesame" not in found.stderr
+
+
+@pytest.mark.parametrize("command", [("serve",), ("demo", "--out", "demo")])
+def test_a_port_in_use_is_said_before_any_work(prefloop, command):
+    prefloop("db", "upgrade")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        found = prefloop(*command, "--port", port)
+
+    assert found.returncode == 1
+    assert f"127.0.0.1:{port} cannot be listened on (Address already in use)" in found.stderr
 
 
 @pytest.mark.parametrize("name", ["demo.db", "thesis.txt"])
