@@ -1,6 +1,7 @@
 """Running the server: `serve`, `db`, `user`."""
 
 import getpass
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,7 +65,8 @@ def require_free_port(host: str, port: int) -> None:
         socket.create_server((host, port)).close()
     except OSError as error:
         raise InvalidInput(
-            f"{host}:{port} cannot be listened on ({error.strerror}). Choose another --port."
+            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}). "
+            "Choose another --port."
         ) from error
 
 
