@@ -1,3 +1,5 @@
+import hashlib
+
 from app.rules.split import SHARES, group_split_key, normalised, split_key, split_of
 
 
@@ -37,6 +39,16 @@ def test_splits_never_move() -> None:
         "train",
         "train",
     ]
+
+
+def test_the_split_follows_the_rule_that_manifests_state() -> None:
+    """Written out again from the rule: sha256 of salt and key, as a fraction of 2^256."""
+    for word in ("sea", "rain", "a longer prompt", "stars", "tea"):
+        key = hashlib.sha256(f"user: {word}".encode()).hexdigest()
+        number = int(hashlib.sha256(f"prefloop-split-1{key}".encode()).hexdigest(), 16)
+        tenth = number * 10 // 2**256
+        expected = "train" if tenth < 8 else "validation" if tenth == 8 else "test"
+        assert split_of(split_key(user(word))) == expected
 
 
 def test_groups_that_differ_in_a_number_are_two_groups() -> None:

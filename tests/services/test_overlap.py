@@ -131,10 +131,10 @@ def test_two_tabs_that_submit_at_once_store_one_judgment_and_get_one_next_compar
         assert session.scalar(select(func.count(Assignment.id)).where(leased)) == 1
 
 
+# SQLite has one writer at a time, so nobody can hold a comparison meanwhile.
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_ending_leases_never_waits_for_a_comparison_that_somebody_holds(database):
     """Whoever ends them may hold a comparison too, and two who wait for each other never go on."""
-    if database.is_sqlite:
-        pytest.skip("SQLite has one writer at a time, so nobody can hold a comparison meanwhile.")
     make_project(database, pairs=2)
     ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
     view = lease(database, ada)
