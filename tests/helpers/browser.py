@@ -17,7 +17,8 @@ EXPECTED_STATUS = re.compile(r"server responded with a status of (409|422)\b")
 
 def open_watched_page(browser: Browser, problems: list[str]) -> Page:
     """A page in a fresh context; what goes wrong in it is appended to `problems`."""
-    context = browser.new_context(viewport=VIEWPORT)
+    # Pages fade colours only for who wants motion; a colour looked at half-way is nobody's.
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     page = context.new_page()
 
