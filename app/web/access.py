@@ -6,6 +6,7 @@ A route without a rule stops the server from starting (`check_every_route_has_a_
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,24 +18,39 @@ from starlette.routing import Mount
 
 from app.errors import Forbidden, SignInRequired
 from app.models.accounts import Annotator, Role
-from app.web.visitors import CurrentVisitor, Visitor
+from app.web.visitors import CurrentVisitor, Visitor, has_session_cookie, reaches
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class Rule(ABC):
+    """What a route asks of whoever calls it. A route depends on exactly one rule: an instance of a
+    subclass, whose `__call__` gives the caller or raises SignInRequired or Forbidden."""
+
+    @abstractmethod
+    def allows(self, role: Role | None) -> bool:
+        """Whether the rule lets somebody of this role through; None is nobody."""
+
+
 @dataclass(frozen=True)
-class AnyoneMay:
+class AnyoneMay(Rule):
     """The rule of a page that is open to all."""
+
+    def allows(self, role: Role | None) -> bool:
+        return True
 
     def __call__(self, visitor: CurrentVisitor) -> Visitor:
         return visitor
 
 
 @dataclass(frozen=True)
-class RoleMay:
+class RoleMay(Rule):
     """The rule of a page that needs this role or a higher one."""
 
     role: Role
+
+    def allows(self, role: Role | None) -> bool:
+        return reaches(role, self.role)
 
     def __call__(self, visitor: CurrentVisitor) -> Annotator:
         if visitor.annotator is None:
@@ -46,8 +62,6 @@ class RoleMay:
             )
         return visitor.annotator
 
-
-Rule = AnyoneMay | RoleMay
 
 Anyone = Annotated[Visitor, Depends(AnyoneMay())]
 CurrentAnnotator = Annotated[Annotator, Depends(RoleMay(Role.ANNOTATOR))]
@@ -63,9 +77,19 @@ def _comes_from_another_site(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
+def _carries_a_bearer_token(request: Request) -> bool:
+    """Whether this is a program's request to the API. A browser never adds such a header by itself,
+    so no other site can have made it; with a session cookie it counts as a browser's."""
+    return (
+        request.url.path.startswith("/api/")
+        and request.headers.get("authorization", "").lower().startswith("bearer ")
+        and not has_session_cookie(request)
+    )
+
+
 async def refuse_forged_requests(request: Request, visitor: CurrentVisitor) -> None:
     """A request that changes something must come from this site and carry the visitor's token."""
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE_METHODS or _carries_a_bearer_token(request):
         return
     if _comes_from_another_site(request):
         raise Forbidden("This request came from another site and was refused; nothing changed.")
@@ -90,7 +114,7 @@ def rules_of_routes(app: FastAPI) -> Iterator[tuple[str, list[Rule]]]:
         dependant = getattr(route, "dependant", None)
         calls = [] if dependant is None else [d.call for d in dependant.dependencies]
         name = f"{'/'.join(sorted(context.methods or []))} {context.path}"
-        yield name, [call for call in calls if isinstance(call, AnyoneMay | RoleMay)]
+        yield name, [call for call in calls if isinstance(call, Rule)]
 
 
 def check_every_route_has_a_rule(app: FastAPI) -> None:

@@ -19,7 +19,11 @@ from app.models.accounts import Annotator, Role
 from app.services import accounts
 from app.settings import Settings
 
-_ROLES = list(Role)
+
+def reaches(role: Role | str | None, needed: Role) -> bool:
+    """Whether this role (None: nobody) is the needed one or one above it."""
+    ranks = list(Role)
+    return role is not None and ranks.index(Role(role)) >= ranks.index(needed)
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,7 @@ class Visitor:
     """Cookie to set with the answer, for someone who had none."""
 
     def may(self, role: Role) -> bool:
-        return self.annotator is not None and _ROLES.index(
-            Role(self.annotator.role)
-        ) >= _ROLES.index(role)
+        return reaches(self.annotator.role if self.annotator else None, role)
 
 
 def database_of(request: Request) -> Database:
@@ -75,6 +77,10 @@ def set_visitor_cookie(response: Response, settings: Settings, value: str) -> No
 
 def delete_session_cookie(response: Response, settings: Settings) -> None:
     _set_cookie(response, settings, "prefloop_session", "", 0)
+
+
+def has_session_cookie(request: Request) -> bool:
+    return _cookie_name(settings_of(request), "prefloop_session") in request.cookies
 
 
 def _stranger(request: Request, settings: Settings) -> Visitor:

@@ -11,7 +11,7 @@ from app.errors import InvalidInput
 from app.main import create_app
 from app.models.accounts import Role
 from app.settings import Settings
-from app.web.access import AnyoneMay, check_every_route_has_a_rule, rules_of_routes
+from app.web.access import check_every_route_has_a_rule, rules_of_routes
 
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 RANK = {None: 0, Role.ANNOTATOR: 1, Role.REVIEWER: 2, Role.ADMIN: 3}
@@ -26,7 +26,7 @@ def routes(site: Site) -> list[tuple[str, str, int]]:
         method, path = name.split(" ")
         path = path.replace("{slug}", "kitchen").replace("{token}", "unknown")
         path = re.sub(r"\{\w+\}", UNKNOWN_ID, path)
-        needed = 0 if isinstance(rules[0], AnyoneMay) else RANK[rules[0].role]
+        needed = next(rank for role, rank in RANK.items() if rules[0].allows(role))
         found.append((method, path, needed))
     return found
 
