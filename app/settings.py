@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     environment: str = Field(default="development", pattern="^(development|production)$")
     session_hours: int = Field(default=12, ge=1)
     """A session ends this long after sign-in."""
-    lease_seconds: int = Field(default=1800, ge=30)
+    lease_seconds: int = Field(default=1800, ge=1)
     """How long a comparison is reserved for the annotator who was given it."""
     exports_dir: Path = Path("exports")
     """Where exports started from the admin pages are written."""
