@@ -5,7 +5,16 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -85,11 +94,14 @@ class ApiToken(Base):
     __tablename__ = "api_tokens"
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
+    """Names the token in lists; it lets nobody in."""
     annotator_id: Mapped[UUID] = mapped_column(ForeignKey("annotators.id"), index=True)
     label: Mapped[str] = mapped_column(String(200))
     scopes: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
@@ -103,6 +115,18 @@ class Membership(Base):
         ForeignKey("annotators.id"), primary_key=True, index=True
     )
     joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    groups: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Names of the groups whose comparisons this member may judge beside the unrestricted ones."""
+
+
+class Attempts(Base):
+    """How often something was tried in a window of time: rate limits that all processes share."""
+
+    __tablename__ = "attempts"
+
+    bucket: Mapped[str] = mapped_column(String(100), primary_key=True)
+    window: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int]
 
 
 class AuditEntry(Base):

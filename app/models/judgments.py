@@ -4,7 +4,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -37,7 +46,13 @@ class Assignment(Base):
         UniqueConstraint("comparison_id", "annotator_id", "repeat"),
         CheckConstraint("state IN ('leased', 'judged', 'skipped', 'expired')", name="state"),
         CheckConstraint("kind IN ('normal', 'gold', 'repeat')", name="kind"),
-        Index("ix_assignments_lease", "state", "lease_expires_at"),
+        Index(
+            "ix_assignments_leased",
+            "project_id",
+            "lease_expires_at",
+            sqlite_where=text("state = 'leased'"),
+            postgresql_where=text("state = 'leased'"),
+        ),
         Index("ix_assignments_annotator", "annotator_id", "project_id", "state"),
     )
 
@@ -73,7 +88,7 @@ class Judgment(Base):
         CheckConstraint("kind IN ('normal', 'gold', 'repeat')", name="kind"),
         Index("ix_judgments_project", "project_id", "received_at", "id"),
         Index("ix_judgments_comparison", "comparison_id", "annotator_id"),
-        Index("ix_judgments_annotator", "annotator_id", "project_id"),
+        Index("ix_judgments_annotator", "annotator_id", "project_id", "received_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

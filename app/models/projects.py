@@ -108,6 +108,12 @@ class Demonstration(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+def _some(name: str, condition: str) -> Index:
+    """An index over those comparisons of a project for which the condition holds."""
+    where = text(condition)
+    return Index(name, "project_id", "priority", "id", sqlite_where=where, postgresql_where=where)
+
+
 class Comparison(Base):
     """A prompt with K >= 2 of its completions, to be judged. The id is derived from their ids."""
 
@@ -115,15 +121,13 @@ class Comparison(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('normal', 'gold')", name="kind"),
         CheckConstraint("overlap IS NULL OR overlap >= 1", name="overlap_positive"),
-        # Serves the queue, read backwards: open comparisons of a project, most urgent first.
-        Index(
-            "ix_comparisons_queue",
-            "project_id",
-            "priority",
-            "id",
-            sqlite_where=text("open_slots > 0"),
-            postgresql_where=text("open_slots > 0"),
-        ),
+        # Each is read backwards: most urgent first. The first one serves the queue, the others
+        # the lists of an admin.
+        _some("ix_comparisons_queue", "open_slots > 0"),
+        _some("ix_comparisons_judged", "judged > 0"),
+        _some("ix_comparisons_contested", "contested"),
+        _some("ix_comparisons_gold", "kind = 'gold'"),
+        Index("ix_comparisons_project", "project_id", "priority", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -131,10 +135,30 @@ class Comparison(Base):
     prompt_id: Mapped[UUID] = mapped_column(ForeignKey("prompts.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20), default="normal")
     priority: Mapped[int] = mapped_column(default=0)
+    restricted_to: Mapped[str | None] = mapped_column(String(80))
+    """The group of annotators who may judge it; None for all."""
+    size: Mapped[int]
+    """Its number of completions, K."""
     overlap: Mapped[int | None]
-    """Judgments wanted here, where it differs from the project's."""
+    """Judgments wanted here, where the project's policy does not decide it."""
+    target: Mapped[int]
+    """Judgments wanted now, by the project's policy (`rules/queue_policy.py`). 0 for gold, which
+    everybody may judge and nobody waits for."""
     open_slots: Mapped[int]
     """Judgments still wanted beyond those given and those on lease."""
+    judged: Mapped[int] = mapped_column(default=0)
+    """Annotators who judged it, repeats not counted."""
+    n_first: Mapped[int] = mapped_column(default=0)
+    """Current judgments for the first of two completions, and so on below; 0 where size > 2."""
+    n_second: Mapped[int] = mapped_column(default=0)
+    n_tie: Mapped[int] = mapped_column(default=0)
+    n_both_bad: Mapped[int] = mapped_column(default=0)
+    contested: Mapped[bool] = mapped_column(default=False)
+    """Two annotators gave different verdicts."""
+    gold_verdict: Mapped[str | None] = mapped_column(String(20))
+    """The known answer of a gold comparison: `preferred`, `tie` or `both_bad`."""
+    gold_position: Mapped[int | None]
+    """Where the gold verdict is `preferred`: the position of the completion it prefers."""
     sampling_probability: Mapped[float | None]
     """With what probability the queue's policy chose it, where it chose at random."""
     external_id: Mapped[str | None] = mapped_column(String(200))

@@ -1,8 +1,8 @@
 """Imports every table once, so that `metadata` is whole for migrations and relationships."""
 
 from app.db import Base
-from app.models import accounts, judgments, projects, runs
+from app.models import accounts, judgments, projects, runs, tallies
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "judgments", "metadata", "projects", "runs"]
+__all__ = ["accounts", "judgments", "metadata", "projects", "runs", "tallies"]

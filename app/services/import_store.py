@@ -135,6 +135,8 @@ class ImportBatch:
             kind="normal",
             priority=0,
             overlap=None,
+            size=len(completions),
+            target=self._project.overlap,
             open_slots=self._project.overlap,
             sampling_probability=None,
             external_id=row.external_id,
