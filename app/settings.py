@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """A session ends this long after sign-in."""
     lease_seconds: int = Field(default=1800, ge=1)
     """How long a comparison is reserved for the annotator who was given it."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes of `prefloop serve`; what a process counts for itself is divided by it."""
     exports_dir: Path = Path("exports")
     """Where exports started from the admin pages are written."""
 

@@ -40,19 +40,25 @@ def open_database(*, migrated: bool = True) -> "Database":
 @command
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8000,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that answer requests; 1 unless PREFLOOP_WORKERS says more."),
+    ] = None,
 ) -> None:
     """Serve the web app on the database that PREFLOOP_DATABASE_URL names."""
-    import uvicorn
-
-    from app.main import create_app
     from app.settings import Settings
+    from prefloop import serving
 
+    settings = Settings() if workers is None else Settings(workers=workers)
     open_database().dispose()
-    require_free_port(host, port)
-    say(f"Serving on http://{host}:{port}  (stop with Ctrl+C)")
-    # No access log: addresses of invitations hold their tokens.
-    uvicorn.run(create_app(Settings()), host=host, port=port, log_level="warning", access_log=False)
+    listener = serving.listen(host, port)
+    address = serving.address_of(listener)
+    serving.serve(
+        settings, listener, ready=lambda: say(f"Serving on {address}  (stop with Ctrl+C)")
+    )
 
 
 def require_free_port(host: str, port: int) -> None:

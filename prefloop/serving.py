@@ -1,0 +1,173 @@
+"""Serves the web app: in this process, or in several workers that share one listening address.
+
+The parent of several workers only watches: it replaces one that ends, and takes all with it when it
+ends itself.
+Workers take their settings from the environment, so nothing secret stands on a command line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import parent_process
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from app.errors import InvalidInput, PrefloopError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+GRACE_SECONDS = 10
+"""Requests in flight may take this long to finish once the server was told to stop."""
+START_SECONDS = 120
+"""A worker that does not serve by then is not waited for."""
+HUNG_SECONDS = 60
+"""A worker that has not answered its parent for so long is replaced."""
+PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger()
+
+
+class WorkerFailed(PrefloopError):
+    """A worker could not start; what it said stands above."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InvalidInput where something else listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise InvalidInput(
+            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}). "
+            "Choose another --port."
+        ) from error
+
+
+def address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Serve until told to stop; `ready` is called once, when requests are answered."""
+    if settings.workers == 1:
+        from app.main import create_app
+
+        _Server(_config(create_app(settings)), ready).run(sockets=[listener])
+        return
+    _hand_to_workers(settings)
+    supervisor = _Supervisor(_config("prefloop.serving:app_of_worker", settings), listener, ready)
+    supervisor.run()
+    if supervisor.start_failed:
+        raise WorkerFailed("A worker could not start; its message stands above.")
+
+
+def _config(app: FastAPI | str, settings: Settings | None = None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers if settings else 1,
+        log_level="warning",
+        # Addresses of invitations hold their tokens.
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=HUNG_SECONDS,
+    )
+
+
+def _hand_to_workers(settings: Settings) -> None:
+    os.environ["PREFLOOP_WORKERS"] = str(settings.workers)
+    if settings.secret_key is None and settings.environment == "development":
+        # A form that one worker made must be understood by the others.
+        os.environ["PREFLOOP_SECRET_KEY"] = secrets.token_urlsafe(32)
+
+
+def app_of_worker() -> FastAPI:
+    """The application of one worker process; called by uvicorn in that process."""
+    _end_with_parent()
+    try:
+        from app.main import create_app
+
+        return create_app(Settings())
+    except Exception as error:
+        log.exception("worker cannot start", error=str(error))
+        # The code that tells the parent that another try would fail in the same way.
+        sys.exit(STARTUP_FAILURE)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed must not go on holding the address."""
+    parent = parent_process()
+    assert parent is not None, "workers are started by the supervisor"
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    watch = threading.Thread(target=_watch_parent, args=[parent.pid], daemon=True)
+    watch.start()
+
+
+def _watch_parent(parent_pid: int) -> None:
+    """For systems without a signal at the parent's death, and for a parent that died before it."""
+    while os.getppid() == parent_pid:
+        time.sleep(1)
+    os._exit(1)
+
+
+class _Server(uvicorn.Server):
+    """A server of one process that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+class _Supervisor(Multiprocess):
+    """Starts, watches and ends the workers."""
+
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config, [listener])
+        self._ready = ready
+
+    @property
+    def start_failed(self) -> bool:
+        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(START_SECONDS) for process in self.processes):
+            self._ready()
+
+    def keep_subprocess_alive(self) -> None:
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                log.error("worker replaced", pid=old.pid, exit_code=old.exitcode, new_pid=new.pid)
+
+    def join_all(self) -> None:
+        deadline = time.monotonic() + GRACE_SECONDS + 5
+        for process in self.processes:
+            process.process.join(max(0.0, deadline - time.monotonic()))
+            if process.process.is_alive():
+                log.error("worker killed", pid=process.pid, after_seconds=GRACE_SECONDS + 5)
+                process.kill()
+                process.join()
