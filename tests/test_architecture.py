@@ -40,6 +40,7 @@ RULES = {
     "app": Rule(never=(*TRAINER_ONLY, "prefloop")),
     "app.db": Rule(never=("app.models", "app.services", "app.web", "app.api", "app.main")),
     "app.models": Rule(never=("app.services", "app.web", "app.api", "app.main")),
+    "app.access": Rule(never=("app.services", "app.web", "app.api", "app.main")),
     "app.errors": Rule(only=STANDARD),
     "app.rules": Rule(only=("app.rules", "app.errors", "numpy", "scipy", *STANDARD)),
     "app.services": Rule(never=("app.web", "app.api", "app.main", "fastapi", "starlette")),

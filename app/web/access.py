@@ -6,7 +6,6 @@ A route without a rule stops the server from starting (`check_every_route_has_a_
 from __future__ import annotations
 
 import hmac
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,20 +15,12 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount
 
+from app.access import Rule, reaches
 from app.errors import Forbidden, SignInRequired
 from app.models.accounts import Annotator, Role
-from app.web.visitors import CurrentVisitor, Visitor, has_session_cookie, reaches
+from app.web.visitors import CurrentVisitor, Visitor, has_session_cookie
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Rule(ABC):
-    """What a route asks of whoever calls it. A route depends on exactly one rule: an instance of a
-    subclass, whose `__call__` gives the caller or raises SignInRequired or Forbidden."""
-
-    @abstractmethod
-    def allows(self, role: Role | None) -> bool:
-        """Whether the rule lets somebody of this role through; None is nobody."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
 
+from app.access import reaches
 from app.db import Database, utc_now
 from app.models.accounts import Annotator, Role
 from app.services import accounts
 from app.settings import Settings
-
-
-def reaches(role: Role | str | None, needed: Role) -> bool:
-    """Whether this role (None: nobody) is the needed one or one above it."""
-    ranks = list(Role)
-    return role is not None and ranks.index(Role(role)) >= ranks.index(needed)
 
 
 @dataclass(frozen=True)
