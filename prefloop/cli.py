@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from prefloop import project_cli, server_cli, train_cli
+from prefloop import project_cli, server_cli, token_cli, train_cli
 from prefloop.align_cli import align
 from prefloop.demo_cli import demo
 
@@ -21,6 +21,7 @@ app.command()(demo)
 app.command()(server_cli.serve)
 app.add_typer(server_cli.db, name="db")
 app.add_typer(server_cli.user, name="user")
+app.add_typer(token_cli.token, name="token")
 app.add_typer(project_cli.project, name="project")
 app.command("import")(project_cli.import_)
 app.command()(project_cli.agreement)

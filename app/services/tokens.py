@@ -1,0 +1,201 @@
+"""API tokens: who made which, what each may be used for, and whose request this is.
+
+Only a hash of a token is stored. What it may do is bounded twice: by its scopes, and by the role
+and memberships of its owner as they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.access import reaches
+from app.db import Database
+from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
+from app.models.accounts import Annotator, ApiToken, Role
+from app.services.credentials import hash_token, new_token
+
+PREFIX = "prefloop_"
+"""Begins every token, so that a person and a scanner for leaked secrets can tell what it is."""
+LONGEST_LABEL = 200
+LONGEST_DAYS = 366
+MOST_TOKENS = 100
+"""Live tokens of one person; more are a script that forgets to revoke its own."""
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+
+class Scope(StrEnum):
+    """What a token may be used for. Each route of the API names one."""
+
+    ANNOTATE = "annotate"
+    READ = "read"
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+SCOPES: dict[Scope, tuple[Role, str]] = {
+    Scope.ANNOTATE: (Role.ANNOTATOR, "take comparisons, judge, skip and flag them"),
+    Scope.READ: (Role.ANNOTATOR, "see your projects; as a reviewer, how far annotators agree"),
+    Scope.IMPORT: (Role.ADMIN, "add prompts, completions, demonstrations and judgments"),
+    Scope.EXPORT: (Role.ADMIN, "read the preference rows"),
+}
+"""The role that a scope is of use to, and what it allows."""
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token that was just made: the only time that its text is known."""
+
+    text: str
+    row: ApiToken
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """A valid token's owner and scopes."""
+
+    annotator: Annotator
+    token_id: UUID
+    scopes: frozenset[str]
+    last_used_at: datetime | None
+
+
+def create(
+    session: Session,
+    owner: Annotator,
+    *,
+    scopes: Collection[str],
+    days: int,
+    label: str,
+    now: datetime,
+) -> NewToken:
+    """A token that ends after `days`. Raises InvalidInput for a scope beyond the owner's role."""
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(f"The token would last {days} days; choose 1 to {LONGEST_DAYS}.")
+    label = label.strip()
+    if not 1 <= len(label) <= LONGEST_LABEL:
+        raise InvalidInput(
+            f"The label has {len(label)} characters; write 1 to {LONGEST_LABEL} that say what the "
+            "token is for."
+        )
+    live = select(func.count()).where(
+        ApiToken.annotator_id == owner.id,
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > now,
+    )
+    if (session.scalar(live) or 0) >= MOST_TOKENS:
+        raise Conflict(f"{owner.name} has {MOST_TOKENS} live tokens already; revoke some first.")
+    text = PREFIX + new_token()
+    row = ApiToken(
+        token_hash=hash_token(text),
+        annotator_id=owner.id,
+        label=label,
+        scopes=_checked(scopes, owner),
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    session.add(row)
+    session.flush()
+    return NewToken(text, row)
+
+
+def _checked(scopes: Collection[str], owner: Annotator) -> list[str]:
+    if not scopes:
+        raise InvalidInput(f"The token has no scope; choose from {', '.join(Scope)}.")
+    for scope in scopes:
+        if scope not in list(Scope):
+            raise InvalidInput(f"Scope {scope!r} is unknown; choose from {', '.join(Scope)}.")
+        needed, _ = SCOPES[Scope(scope)]
+        if not reaches(owner.role, needed):
+            raise InvalidInput(
+                f"The scope {scope} needs the role {needed}; {owner.name} is {owner.role}."
+            )
+    return [scope for scope in Scope if scope in scopes]
+
+
+def list_for(session: Session, owner: Annotator) -> list[ApiToken]:
+    """The owner's tokens, newest first; revoked and expired ones too."""
+    return list(
+        session.scalars(
+            select(ApiToken)
+            .where(ApiToken.annotator_id == owner.id)
+            .order_by(ApiToken.created_at.desc(), ApiToken.id)
+        )
+    )
+
+
+def list_all(session: Session) -> list[tuple[ApiToken, str]]:
+    """Every token with its owner's name, newest first. For the command line."""
+    rows = session.execute(
+        select(ApiToken, Annotator.name)
+        .join(Annotator, Annotator.id == ApiToken.annotator_id)
+        .order_by(ApiToken.created_at.desc(), ApiToken.id)
+    )
+    return [(token, name) for token, name in rows]
+
+
+def revoke(session: Session, token_id: UUID, *, owner: Annotator | None, now: datetime) -> ApiToken:
+    """End a token at once; repeating it changes nothing. None as owner is the command line, which
+    may revoke anybody's."""
+    token = session.scalar(select(ApiToken).where(ApiToken.id == token_id).with_for_update())
+    if token is None or (owner is not None and token.annotator_id != owner.id):
+        whose = " of yours" if owner else ""
+        raise NotFound(f"There is no token {token_id}{whose}; the list shows the id of each.")
+    token.revoked_at = token.revoked_at or now
+    session.flush()
+    return token
+
+
+def state(token: ApiToken, *, now: datetime) -> str:
+    """`live`, `revoked` or `expired`."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "live" if token.expires_at > now else "expired"
+
+
+def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
+    """Whose token this is, by one query. Raises SignInRequired, whatever is wrong with it.
+
+    The time of use is written at most once a minute, so that a busy client costs no writes.
+    """
+    with database.reading() as session:
+        row = session.execute(
+            select(ApiToken.id, ApiToken.scopes, ApiToken.last_used_at, Annotator)
+            .join(Annotator, Annotator.id == ApiToken.annotator_id)
+            .where(
+                ApiToken.token_hash == hash_token(text),
+                ApiToken.expires_at > now,
+                ApiToken.revoked_at.is_(None),
+                Annotator.disabled_at.is_(None),
+            )
+        ).one_or_none()
+    if row is None:
+        raise SignInRequired(
+            "This API token is unknown, expired or revoked, or its owner is disabled; make a new "
+            "one on the page “API tokens” or with `prefloop token create`."
+        )
+    token_id, scopes, last_used_at, annotator = row
+    bearer = Bearer(annotator, token_id, frozenset(scopes), last_used_at)
+    _note_use(database, bearer, now=now)
+    return bearer
+
+
+def _note_use(database: Database, bearer: Bearer, *, now: datetime) -> None:
+    long_ago = now - USE_IS_NOTED_EVERY
+    if bearer.last_used_at is not None and bearer.last_used_at > long_ago:
+        return
+    with database.writing() as session:
+        session.execute(
+            update(ApiToken)
+            .where(
+                ApiToken.id == bearer.token_id,
+                ApiToken.last_used_at.is_(None) | (ApiToken.last_used_at <= long_ago),
+            )
+            .values(last_used_at=now)
+        )

@@ -1,0 +1,165 @@
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from helpers.data import NOON
+from sqlalchemy import select, update
+
+from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
+from app.models.accounts import Annotator, ApiToken, Role
+from app.services import accounts, tokens
+
+LATER = NOON + timedelta(hours=1)
+
+
+def person(database, name="ada", role=Role.ANNOTATOR) -> Annotator:
+    with database.writing() as session:
+        return accounts.create_person(session, name=name, password=None, role=role, now=NOON)
+
+
+def create(database, owner, *, scopes=("annotate",), days=30, label="script"):
+    with database.writing() as session:
+        return tokens.create(session, owner, scopes=scopes, days=days, label=label, now=NOON)
+
+
+def test_a_token_says_whose_request_it_is_and_is_stored_only_as_a_hash(database):
+    made = create(database, person(database), scopes=("read", "annotate"))
+
+    bearer = tokens.authenticate(database, made.text, now=LATER)
+
+    assert (bearer.annotator.name, bearer.scopes) == ("ada", {"annotate", "read"})
+    assert made.text.startswith("prefloop_")
+    with database.reading() as session:
+        stored = session.execute(select(ApiToken.__table__)).mappings().one()
+    assert made.text not in str(dict(stored))
+    assert made.text.removeprefix("prefloop_") not in str(dict(stored))
+
+
+def test_two_tokens_are_never_equal(database):
+    owner = person(database)
+
+    assert create(database, owner).text != create(database, owner).text
+
+
+@pytest.mark.parametrize(("days_later", "lets_in"), [(29.99, True), (30, False), (400, False)])
+def test_a_token_ends_when_it_says(database, days_later, lets_in):
+    made = create(database, person(database), days=30)
+    now = NOON + timedelta(days=days_later)
+    if lets_in:
+        assert tokens.authenticate(database, made.text, now=now)
+    else:
+        with pytest.raises(SignInRequired, match="unknown, expired or revoked"):
+            tokens.authenticate(database, made.text, now=now)
+
+
+def test_a_revoked_token_and_one_of_a_disabled_owner_are_dead_at_once(database):
+    ada, eve = person(database), person(database, "eve")
+    of_ada, of_eve = create(database, ada), create(database, eve)
+    with database.writing() as session:
+        tokens.revoke(session, of_ada.row.id, owner=ada, now=NOON)
+        accounts.disable(session, "eve", now=NOON)
+
+    for made in (of_ada, of_eve):
+        with pytest.raises(SignInRequired):
+            tokens.authenticate(database, made.text, now=NOON)
+
+
+@pytest.mark.parametrize("text", ["", "prefloop_", "prefloop_" + "A" * 43, "\x00", "ü"])
+def test_what_is_no_token_lets_nobody_in(database, text):
+    create(database, person(database))
+
+    with pytest.raises(SignInRequired):
+        tokens.authenticate(database, text, now=NOON)
+
+
+def test_the_time_of_use_is_written_at_most_once_a_minute(database):
+    made = create(database, person(database))
+
+    def last_use() -> object:
+        with database.reading() as session:
+            return session.scalar(select(ApiToken.last_used_at))
+
+    seen = []
+    for seconds in (0, 1, 59, 60, 61):
+        tokens.authenticate(database, made.text, now=NOON + timedelta(seconds=seconds))
+        seen.append(last_use())
+
+    minute_later = NOON + timedelta(seconds=60)
+    assert seen == [NOON, NOON, NOON, minute_later, minute_later]
+
+
+def test_only_the_owner_may_revoke_and_a_stranger_learns_nothing(database):
+    ada, eve = person(database), person(database, "eve")
+    made = create(database, ada)
+    with database.writing() as session:
+        with pytest.raises(NotFound) as hidden:
+            tokens.revoke(session, made.row.id, owner=eve, now=NOON)
+        unknown = uuid4()
+        with pytest.raises(NotFound) as missing:
+            tokens.revoke(session, unknown, owner=eve, now=NOON)
+
+    assert str(hidden.value).replace(str(made.row.id), str(unknown)) == str(missing.value)
+    assert tokens.authenticate(database, made.text, now=NOON)
+
+
+def test_revoking_twice_keeps_the_first_time(database):
+    made = create(database, person(database))
+    for now in (NOON, LATER):
+        with database.writing() as session:
+            row = tokens.revoke(session, made.row.id, owner=None, now=now)
+
+    assert row.revoked_at == NOON
+    assert tokens.state(row, now=NOON) == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"scopes": []}, "has no scope; choose from annotate"),
+        ({"scopes": ["root"]}, "'root' is unknown"),
+        ({"scopes": ["export"]}, "export needs the role admin; ada is annotator"),
+        ({"days": 0}, "would last 0 days; choose 1 to 366"),
+        ({"days": 10**30}, "choose 1 to 366"),
+        ({"label": "  "}, "The label has 0 characters"),
+        ({"label": "x" * 201}, "The label has 201 characters"),
+    ],
+)
+def test_a_token_that_cannot_be_made_is_refused_with_the_reason(database, fields, sentence):
+    owner = person(database)
+
+    with pytest.raises(InvalidInput, match=sentence):
+        create(database, owner, **fields)
+
+
+def test_one_person_has_a_limited_number_of_live_tokens(database, monkeypatch):
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
+    owner = person(database)
+    first = create(database, owner)
+    create(database, owner)
+    with pytest.raises(Conflict, match="revoke some first"):
+        create(database, owner)
+
+    with database.writing() as session:
+        tokens.revoke(session, first.row.id, owner=owner, now=NOON)
+
+    assert create(database, owner)
+
+
+def test_the_owner_sees_all_own_tokens_and_nobody_elses(database):
+    ada, eve = person(database), person(database, "eve")
+    made = [create(database, ada, label=label) for label in ("one", "two")]
+    create(database, eve)
+    with database.writing() as session:
+        session.execute(
+            update(ApiToken).where(ApiToken.id == made[0].row.id).values(expires_at=NOON)
+        )
+
+    with database.reading() as session:
+        found = tokens.list_for(session, ada)
+        every = tokens.list_all(session)
+
+    assert {row.label: tokens.state(row, now=NOON) for row in found} == {
+        "one": "expired",
+        "two": "live",
+    }
+    assert sorted(name for _, name in every) == ["ada", "ada", "eve"]
