@@ -23,6 +23,8 @@ class Record:
     value: Any
     problem: str | None = None
     """Why the line could not be read; `value` is then its text."""
+    size: int = 0
+    """Bytes of the line in a JSONL file."""
 
 
 def file_kind(path: Path) -> str:
@@ -51,7 +53,7 @@ def read_records(path: Path, records_path: str | None = None) -> Iterator[Record
     with stream:
         try:
             if kind == "jsonl":
-                yield from _jsonl(stream)
+                yield from json_lines(stream)
             elif kind == "json":
                 yield from _json(stream, path, records_path)
             else:
@@ -66,17 +68,36 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
-    for number, raw in enumerate(stream, start=1):
+def json_lines(stream: IO[bytes], *, longest: int | None = None) -> Iterator[Record]:
+    """One record for each line that is not blank. A line of more bytes than `longest` is a Record
+    with a problem and without its text, and is never held in memory."""
+    for number, raw in enumerate(_lines(stream, longest), start=1):
         if not raw.strip():
             continue
+        size = len(raw)
+        if longest is not None and size > longest and not raw.endswith(b"\n"):
+            yield Record(number, "", f"the line has more than {longest} bytes; split it", size)
+            continue
         try:
-            yield Record(number, json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8")))
+            text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             text = raw.decode("utf-8", errors="replace")
-            yield Record(number, text, f"not UTF-8 at byte {error.start}")
+            yield Record(number, text, f"not UTF-8 at byte {error.start}", size)
+            continue
+        try:
+            yield Record(number, json.loads(text), size=size)
         except (ValueError, RecursionError) as error:
-            yield Record(number, raw.decode("utf-8"), f"not JSON: {error}")
+            yield Record(number, text, f"not JSON: {error}", size)
+
+
+def _lines(stream: IO[bytes], longest: int | None) -> Iterator[bytes]:
+    """Every line; of one that is longer than `longest`, its first `longest + 1` bytes."""
+    limit = -1 if longest is None else longest + 1
+    while line := stream.readline(limit):
+        rest = line
+        while len(rest) == limit and not rest.endswith(b"\n"):
+            rest = stream.readline(limit)
+        yield line
 
 
 def _json(stream: IO[bytes], path: Path, records_path: str | None) -> Iterator[Record]:

@@ -127,7 +127,7 @@ def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
         raise InvalidInput(f"{where} is {_kind(value)}; expected an object")
     verdict, preferred = _verdict(value.get("verdict"), where, completions)
     strength = value.get("strength")
-    if strength not in (None, 1, 2, 3):
+    if strength not in (None, 1, 2, 3) or isinstance(strength, bool):
         raise InvalidInput(f"{where}: strength is {strength!r}; expected 1, 2, 3 or none")
     started = parse_time(value.get("started_at"), f"{where}: started_at")
     ended = parse_time(value.get("ended_at"), f"{where}: ended_at")
@@ -142,7 +142,7 @@ def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
         ),
         verdict=verdict,
         preferred=preferred,
-        strength=strength,
+        strength=None if strength is None else int(strength),
         reason=_optional_string(value, "reason"),
         started_at=started,
         ended_at=ended,

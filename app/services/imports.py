@@ -21,6 +21,8 @@ from app.services.import_rows import ImportRow, parse_record
 from app.services.import_store import ImportBatch
 
 BATCH = 500
+BATCH_BYTES = 8 * 1024 * 1024
+"""A batch of long lines ends here, so that an import needs little memory whatever it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +64,13 @@ def import_records(
     mapper: Mapper | None = None,
     now: datetime,
     progress: Callable[[int], None] = lambda _records: None,
+    reject: Callable[[Rejected], None] | None = None,
 ) -> ImportSummary:
+    """Import records in batches. `reject` is given each rejected record, which the summary then
+    does not keep."""
     added: Counter[str] = Counter()
     rejected: list[Rejected] = []
+    reject = reject or rejected.append
     read = already_there = 0
     for batch in _batches(records, BATCH):
         rows = []
@@ -72,7 +78,7 @@ def import_records(
             try:
                 rows.append(_row(record, mapper))
             except InvalidInput as error:
-                rejected.append(Rejected(line=record.line, reason=str(error), record=record.value))
+                reject(Rejected(line=record.line, reason=str(error), record=record.value))
         with database.writing() as session:
             stored = ImportBatch(projects.by_slug(session, slug), rows, now=now).store(session)
         added.update(stored.added)
@@ -95,11 +101,13 @@ def write_rejects(summary: ImportSummary, path: Path) -> None:
 
 def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
     batch: list[Record] = []
+    batch_bytes = 0
     for record in records:
         batch.append(record)
-        if len(batch) == size:
+        batch_bytes += record.size
+        if len(batch) == size or batch_bytes >= BATCH_BYTES:
             yield batch
-            batch = []
+            batch, batch_bytes = [], 0
     if batch:
         yield batch
 

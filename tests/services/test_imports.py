@@ -96,6 +96,7 @@ def test_a_bad_record_never_stops_the_rest(database, tmp_path):
         ({"judgments": [{"annotator": "a", "verdict": True}]}, "verdict is True"),
         ({"judgments": [{"verdict": 1}]}, "annotator is missing"),
         ({"judgments": [{"annotator": "a", "verdict": 1, "strength": 9}]}, "strength is 9"),
+        ({"judgments": [{"annotator": "a", "verdict": 1, "strength": True}]}, "strength is True"),
         (
             {"judgments": [{"annotator": "a", "verdict": 1, "ended_at": "yesterday"}]},
             "ended_at is 'yesterday'",
