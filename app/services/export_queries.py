@@ -23,46 +23,56 @@ from app.rules.split import split_of
 from app.services.current import counts_for
 
 BATCH = 500
+BEFORE_ALL = UUID(int=0)
+"""A page after this one is the first."""
 
 
 def judged_comparisons(
     session: Session, project: Project
 ) -> Iterator[tuple[str, JudgedComparison]]:
     """(split, comparison) for every comparison with a judgment that counts, by id."""
-    last = UUID(int=0)
-    while True:
-        found = session.execute(
-            select(Comparison.id, Comparison.prompt_id, Comparison.tags)
-            .where(Comparison.project_id == project.id, Comparison.id > last)
-            .order_by(Comparison.id)
-            .limit(BATCH)
-        ).all()
-        if not found:
-            return
-        last = found[-1][0]
-        ids = [row[0] for row in found]
-        votes, members = _votes(session, project, ids), _members(session, ids)
-        prompts = {
-            prompt.id: prompt
-            for prompt in session.scalars(
-                select(Prompt).where(Prompt.id.in_({row[1] for row in found}))
-            )
-        }
-        for comparison_id, prompt_id, tags in found:
-            if votes[comparison_id]:
-                prompt = prompts[prompt_id]
-                yield (
-                    split_of(prompt.split_key),
-                    JudgedComparison(
-                        id=comparison_id,
-                        prompt_id=prompt_id,
-                        messages=prompt.messages,
-                        tags=sorted({*prompt.tags, *tags}),
-                        members=members[comparison_id],
-                        votes=votes[comparison_id],
-                    ),
-                )
+    after: UUID | None = BEFORE_ALL
+    while after is not None:
+        found, after = judged_page(session, project, after)
+        yield from found
         session.expunge_all()
+
+
+def judged_page(
+    session: Session, project: Project, after: UUID
+) -> tuple[list[tuple[str, JudgedComparison]], UUID | None]:
+    """Those of the next BATCH comparisons, and the id to go on after; None where it was the last
+    page."""
+    found = session.execute(
+        select(Comparison.id, Comparison.prompt_id, Comparison.tags)
+        .where(Comparison.project_id == project.id, Comparison.id > after)
+        .order_by(Comparison.id)
+        .limit(BATCH)
+    ).all()
+    ids = [row[0] for row in found]
+    votes, members = _votes(session, project, ids), _members(session, ids)
+    prompts = {
+        prompt.id: prompt
+        for prompt in session.scalars(
+            select(Prompt).where(Prompt.id.in_({row[1] for row in found}))
+        )
+    }
+    page = [
+        (
+            split_of(prompts[prompt_id].split_key),
+            JudgedComparison(
+                id=comparison_id,
+                prompt_id=prompt_id,
+                messages=prompts[prompt_id].messages,
+                tags=sorted({*prompts[prompt_id].tags, *tags}),
+                members=members[comparison_id],
+                votes=votes[comparison_id],
+            ),
+        )
+        for comparison_id, prompt_id, tags in found
+        if votes[comparison_id]
+    ]
+    return page, ids[-1] if len(ids) == BATCH else None
 
 
 def prompt_rows(session: Session, project: Project) -> Iterator[tuple[str, Row]]:

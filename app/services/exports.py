@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,11 +22,12 @@ from app.models.judgments import Judgment
 from app.models.projects import Comparison, Demonstration, GuidelineVersion, Project, Prompt
 from app.models.runs import Export
 from app.rules import export_rows
-from app.rules.export_rows import Row, iso
+from app.rules.export_rows import JudgedComparison, Row, iso
 from app.rules.split import RULE, SALT, SHARES, SPLITS
 from app.services import agreement, export_queries, guidelines, projects
 from app.services.bundle_writer import BundleWriter
 from app.services.data_card import data_card
+from app.services.export_queries import BEFORE_ALL
 
 FORMAT = 1
 
@@ -103,12 +105,26 @@ def preference_rows(
     session: Session, project: Project, options: ExportOptions
 ) -> Iterator[tuple[str, Row]]:
     """(split, row) of every preference row."""
+    for split, comparison in export_queries.judged_comparisons(session, project):
+        for row in _rows_of(comparison, options):
+            yield split, row
+
+
+def preference_page(
+    session: Session, project: Project, options: ExportOptions, *, after: UUID = BEFORE_ALL
+) -> tuple[list[tuple[str, Row]], UUID | None]:
+    """The rows of the next page of comparisons, and what to give as `after` for the one behind it;
+    None where it was the last. Pages read in transactions of their own need no long one."""
+    found, last = export_queries.judged_page(session, project, after)
+    rows = [(split, row) for split, c in found for row in _rows_of(c, options)]
+    return rows, last
+
+
+def _rows_of(comparison: JudgedComparison, options: ExportOptions) -> list[Row]:
     make = (
         export_rows.aggregated_rows if options.rows == "aggregated" else export_rows.judgment_rows
     )
-    for split, comparison in export_queries.judged_comparisons(session, project):
-        for row in make(comparison, keep_ties=options.ties == "keep"):
-            yield split, row
+    return make(comparison, keep_ties=options.ties == "keep")
 
 
 def _write_rows(

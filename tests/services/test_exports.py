@@ -17,7 +17,8 @@ from app.models.runs import Export
 from app.rules.split import SPLITS
 from app.services import export_queries, guidelines, projects
 from app.services.bundle_writer import BundleWriter
-from app.services.exports import ExportOptions, export_project
+from app.services.export_queries import BEFORE_ALL
+from app.services.exports import ExportOptions, export_project, preference_page
 
 
 def export(database, out: Path, **options):
@@ -278,3 +279,24 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidInput, match="file/bundle cannot be written"):
         BundleWriter(tmp_path / "file" / "bundle").__enter__()
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 4, 5])
+def test_pages_of_preferences_hold_what_the_bundle_holds(database, tmp_path, monkeypatch, pairs):
+    monkeypatch.setattr(export_queries, "BATCH", 2)
+    make_project(database, pairs=1)
+    import_plain(database, [pair(i, judgments=votes(1)) for i in range(1, pairs + 1)])
+    found, after, pages = [], BEFORE_ALL, 0
+    while after is not None:
+        with database.reading() as session:
+            project = projects.by_slug(session, "p")
+            page, after = preference_page(session, project, ExportOptions(), after=after)
+        found += [row for _, row in page]
+        pages += 1
+
+    export(database, tmp_path / "out")
+
+    expected = sorted(rows(tmp_path / "out", "preferences"), key=lambda row: row["comparison_id"])
+    assert found == expected
+    assert len(found) == pairs
+    assert pages == max(pairs, 1) // 2 + 1
