@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from app.errors import InvalidInput
+from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.projects import GuidelineReading, GuidelineVersion, Project
 
@@ -54,6 +54,38 @@ def publish(
 
 def has_read(session: Session, version: GuidelineVersion, annotator: Annotator) -> bool:
     return session.get(GuidelineReading, (version.id, annotator.id)) is not None
+
+
+def require_read(session: Session, project: Project, annotator: Annotator) -> None:
+    """Raises Conflict where the current version is unread: it comes before the next comparison."""
+    newest = session.execute(
+        select(
+            GuidelineVersion.version,
+            exists().where(
+                GuidelineReading.guideline_version_id == GuidelineVersion.id,
+                GuidelineReading.annotator_id == annotator.id,
+            ),
+        )
+        .where(GuidelineVersion.project_id == project.id)
+        .order_by(GuidelineVersion.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if newest is not None and not newest[1]:
+        raise Conflict(
+            f"You have not read version {newest[0]} of the guideline of {project.slug}; read it, "
+            "confirm that you did, and ask for a comparison again."
+        )
+
+
+def confirm_version(
+    session: Session, project: Project, annotator: Annotator, version: int, *, now: datetime
+) -> None:
+    """Confirm a version by its number. Raises Conflict where another one is current by now."""
+    newest = current(session, project)
+    if newest is None or newest.version != version:
+        there = f"version {newest.version}" if newest else "none"
+        raise Conflict(f"You confirm version {version} of the guideline, but {there} is current.")
+    confirm_reading(session, newest, annotator, now=now)
 
 
 def confirm_reading(
