@@ -8,12 +8,13 @@ writers queue instead of failing. Migrations are in `migrations/`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event
+from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -156,6 +157,32 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def upsert(
+    session: Session,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    add: Sequence[str] = (),
+    replace: Sequence[str] = (),
+) -> None:
+    """Insert rows, or change those with the same primary key: the columns `add` grow by what is
+    given, the columns `replace` take it. Rows are locked in the order given, which must be the
+    same for everybody."""
+    if not rows:
+        return
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    columns = {column.name: column for column in inspect(table).columns}
+    statement = insert(table)
+    statement = statement.on_conflict_do_update(
+        index_elements=[column.name for column in inspect(table).primary_key],
+        set_={
+            **{name: columns[name] + statement.excluded[name] for name in add},
+            **{name: statement.excluded[name] for name in replace},
+        },
+    )
+    session.execute(statement, list(rows))
 
 
 def _parse(url: str) -> URL:

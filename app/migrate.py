@@ -6,10 +6,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 import migrations
 from app.db import Database
+from app.models.projects import Project
+from app.services import queue, tallies
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -33,8 +36,14 @@ def current_revision(database: Database) -> str | None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the database to a revision; a filled one gets its sums computed anew."""
+    before = current_revision(database)
     with database.connecting() as connection:
         command.upgrade(_config(connection), revision)
+    if before is not None and before != current_revision(database) == head_revision():
+        with database.writing() as session:
+            for project in session.scalars(select(Project)).all():
+                tallies.rebuild(session, project, queue.policy_of(project))
 
 
 def downgrade(database: Database, revision: str) -> None:

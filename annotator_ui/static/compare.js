@@ -88,10 +88,23 @@ function setBusy(busy) {
 
 function begin() {
   activeMs = 0;
-  lastTick = lastAct = performance.now();
+  lastTick = lastAct = lastBeat = performance.now();
   document.getElementById("notice").replaceChildren();
   window.scrollTo(0, 0);
   section().querySelector("h1")?.focus({ preventScroll: true });
+}
+
+// The comparison stays reserved while somebody can see it. Whatever the answer is, there is nothing
+// to do about it here: a verdict that comes too late is kept all the same.
+let lastBeat = performance.now();
+
+function beat() {
+  const { heartbeat, heartbeatSeconds } = section().dataset;
+  if (!heartbeat || document.visibilityState !== "visible") return;
+  if (performance.now() - lastBeat < heartbeatSeconds * 1000) return;
+  lastBeat = performance.now();
+  const headers = { "HX-Request": "true", ...JSON.parse(document.body.getAttribute("hx-headers")) };
+  fetch(heartbeat, { method: "POST", headers }).catch(() => {});
 }
 
 document.addEventListener("outbox:delivered", ({ detail }) => {
@@ -118,5 +131,5 @@ document.addEventListener("submit", submit);
 for (const name of ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchmove"]) {
   document.addEventListener(name, act, { passive: true, capture: true });
 }
-document.addEventListener("visibilitychange", tick);
-setInterval(tick, TICK_MS);
+document.addEventListener("visibilitychange", () => { tick(); beat(); });
+setInterval(() => { tick(); beat(); }, TICK_MS);

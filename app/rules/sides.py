@@ -9,9 +9,12 @@ from uuid import UUID
 from app.errors import InvalidInput
 
 
-def shown_order(comparison: UUID, annotator: UUID, completions: Sequence[UUID]) -> list[UUID]:
-    """A shuffle that is fair over pairs of comparison and annotator, and stable for each."""
-    seed = hashlib.sha256(comparison.bytes + annotator.bytes).digest()
+def shown_order(
+    comparison: UUID, annotator: UUID, completions: Sequence[UUID], *, repeat: int = 0
+) -> list[UUID]:
+    """A shuffle that is fair over comparisons, annotators and repeats, and stable for each."""
+    again = repeat.to_bytes(4, "big") if repeat else b""
+    seed = hashlib.sha256(comparison.bytes + annotator.bytes + again).digest()
     order = list(completions)
     random.Random(seed).shuffle(order)  # noqa: S311 - fairness, not secrecy
     return order

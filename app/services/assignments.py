@@ -1,13 +1,13 @@
-"""The queue: which comparison an annotator gets next, and for how long."""
+"""Leases: a comparison is reserved for one annotator until a time (`queue.py` chooses it)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.models.accounts import Annotator
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import (
@@ -19,7 +19,11 @@ from app.models.projects import (
     Prompt,
 )
 from app.rules.sides import shown_order, side_label
-from app.services import guidelines, slots
+from app.services import guidelines, queue, slots
+from app.services.queue import Choice
+
+LONGEST_HOLD = 12
+"""A lease is extended to at most this many times its length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,26 +49,62 @@ def lease_next(
     session: Session, project: Project, annotator: Annotator, *, lease_seconds: int, now: datetime
 ) -> AssignmentView | None:
     """The annotator's live lease, or a new one; None when nothing is left for them."""
-    _take_turns(session, annotator)
+    place = queue.take_turn(session, project, annotator)
     slots.release_expired(session, project, now=now)
     assignment = _live_lease(session, project, annotator)
     if assignment is None:
-        comparison = _next_comparison(session, project, annotator)
-        if comparison is None:
+        choice = queue.next_choice(session, project, annotator, place, now=now)
+        if choice is None:
             return None
-        assignment = _lease(session, project, comparison, annotator, now=now)
+        assignment = _lease(session, project, choice, annotator, now=now)
     assignment.lease_expires_at = now + timedelta(seconds=lease_seconds)
     session.flush()
     return view(session, project, assignment)
 
 
+def heartbeat(
+    session: Session,
+    annotator: Annotator,
+    assignment_id: UUID,
+    *,
+    lease_seconds: int,
+    now: datetime,
+) -> datetime:
+    """Extend a lease while its page is in front of the annotator; gives its new end.
+
+    An ended lease comes back to life where nobody else took the slot. Raises Conflict where it
+    cannot be extended; a judgment is taken all the same. A page that nobody left or used for
+    LONGEST_HOLD leases no longer holds its comparison.
+    """
+    assignment = get_for(session, annotator, assignment_id)
+    latest = assignment.issued_at + LONGEST_HOLD * timedelta(seconds=lease_seconds)
+    if assignment.state == AssignmentState.EXPIRED and now < latest:
+        comparison = slots.lock(session, assignment.comparison_id)
+        if assignment.kind != "normal" or comparison.open_slots > 0:
+            assignment.state = AssignmentState.LEASED
+            slots.recount(session, Comparison.id == comparison.id)
+    if assignment.state != AssignmentState.LEASED or now >= latest:
+        raise Conflict(
+            f"This comparison is {assignment.state} and no longer reserved for you. "
+            "A verdict that you send is kept; go on with the next one."
+        )
+    wanted = min(now + timedelta(seconds=lease_seconds), latest)
+    assignment.lease_expires_at = max(assignment.lease_expires_at, wanted)
+    session.flush()
+    return assignment.lease_expires_at
+
+
 def get_for(session: Session, annotator: Annotator, assignment_id: UUID) -> Assignment:
-    """The annotator's own assignment, locked; NotFound for anybody else's."""
-    _take_turns(session, annotator)
+    """The annotator's own assignment, locked; NotFound for anybody else's.
+
+    Locks the annotator as `queue.take_turn` does, in the same statement.
+    """
     assignment = session.scalar(
         select(Assignment)
-        .where(Assignment.id == assignment_id, Assignment.annotator_id == annotator.id)
-        .with_for_update()
+        .join(Annotator, Annotator.id == Assignment.annotator_id)
+        .where(Assignment.id == assignment_id, Annotator.id == annotator.id)
+        .with_for_update(key_share=True, of=(Annotator, Assignment))
+        .execution_options(populate_existing=True)
     )
     if assignment is None:
         raise NotFound(f"There is no assignment {assignment_id} of yours. Ask for the next one.")
@@ -96,17 +136,6 @@ def view(session: Session, project: Project, assignment: Assignment) -> Assignme
     )
 
 
-def _take_turns(session: Session, annotator: Annotator) -> None:
-    """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
-
-    Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
-    that one's comparison, and takes everything else only where it is free, so none wait in a ring.
-    """
-    session.execute(
-        select(Annotator.id).where(Annotator.id == annotator.id).with_for_update(key_share=True)
-    )
-
-
 def _live_lease(session: Session, project: Project, annotator: Annotator) -> Assignment | None:
     return session.scalar(
         select(Assignment)
@@ -121,39 +150,20 @@ def _live_lease(session: Session, project: Project, annotator: Annotator) -> Ass
     )
 
 
-def _next_comparison(session: Session, project: Project, annotator: Annotator) -> Comparison | None:
-    taken = exists().where(
-        Assignment.comparison_id == Comparison.id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.state != AssignmentState.EXPIRED,
-    )
-    return session.scalar(
-        select(Comparison)
-        .where(Comparison.project_id == project.id, Comparison.open_slots > 0, ~taken)
-        .order_by(Comparison.priority.desc(), Comparison.id.desc())
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
 def _lease(
-    session: Session,
-    project: Project,
-    comparison: Comparison,
-    annotator: Annotator,
-    *,
-    now: datetime,
+    session: Session, project: Project, choice: Choice, annotator: Annotator, *, now: datetime
 ) -> Assignment:
-    """A lease on a locked comparison.
+    """A lease on a chosen comparison.
 
     An expired one of the same annotator comes back to life with the order it had, because its page
     may still be open.
     """
+    comparison = choice.comparison
     assignment = session.scalar(
         select(Assignment).where(
             Assignment.comparison_id == comparison.id,
             Assignment.annotator_id == annotator.id,
-            Assignment.repeat == 0,
+            Assignment.repeat == choice.repeat,
         )
     )
     if assignment is None:
@@ -162,12 +172,13 @@ def _lease(
             .where(ComparisonCompletion.comparison_id == comparison.id)
             .order_by(ComparisonCompletion.position)
         ).all()
-        order = shown_order(comparison.id, annotator.id, completions)
+        order = shown_order(comparison.id, annotator.id, completions, repeat=choice.repeat)
         assignment = Assignment(
             project_id=comparison.project_id,
             comparison_id=comparison.id,
             annotator_id=annotator.id,
-            kind=comparison.kind,
+            repeat=choice.repeat,
+            kind=choice.kind,
             shown_order=[completion.hex for completion in order],
             issued_at=now,
             lease_expires_at=now,

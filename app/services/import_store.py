@@ -27,8 +27,9 @@ from app.models.projects import (
 )
 from app.rules import identity
 from app.rules.preferences import preference_pairs
+from app.rules.queue_policy import first_target
 from app.rules.split import group_split_key, split_key
-from app.services import slots
+from app.services import queue, slots, tallies
 from app.services.import_rows import ImportedJudgment, ImportRow
 
 CHUNK = 900
@@ -49,6 +50,7 @@ class ImportBatch:
 
     def __init__(self, project: Project, rows: list[ImportRow], *, now: datetime) -> None:
         self._project, self._now = project, now
+        self._policy = queue.policy_of(project)
         self._wanted: dict[type[Base], dict[UUID, dict[str, Any]]] = {
             table: {} for table in (Prompt, Completion, Demonstration, Comparison, Judgment)
         }
@@ -69,12 +71,18 @@ class ImportBatch:
         for table in (Prompt, Completion, Demonstration, Comparison):
             _insert(session, table, list(new[table].values()))
         self._insert_members(session, new[Comparison])
-        self._insert_judgments(session, new[Judgment])
+        judged = {row["comparison_id"] for row in new[Judgment].values()}
         for chunk in _chunks(sorted(self._wanted[Comparison])):
             slots.lock_all(session, Comparison.id.in_(chunk))
+        before = tallies.contributions(session, judged)
+        self._insert_judgments(session, new[Judgment])
+        tallies.judgments_imported(session, self._project, before, self._policy)
+        for chunk in _chunks(sorted(self._wanted[Comparison])):
             slots.recount(session, Comparison.id.in_(chunk))
+        added = {table.__tablename__: len(rows) for table, rows in new.items()}
+        tallies.content_added(session, self._project.id, added)
         return Stored(
-            added={table.__tablename__: len(rows) for table, rows in new.items()},
+            added=added,
             already_there=sum(
                 all(key in stored[table] for table, key in owned) for owned in self._owned
             ),
@@ -126,6 +134,7 @@ class ImportBatch:
     ) -> UUID:
         key = identity.comparison_id(prompt, completions)
         self._members.setdefault(key, completions)
+        target = first_target(self._policy, key, row.tags, None)
         self._want(
             owned,
             Comparison,
@@ -136,8 +145,8 @@ class ImportBatch:
             priority=0,
             overlap=None,
             size=len(completions),
-            target=self._project.overlap,
-            open_slots=self._project.overlap,
+            target=target,
+            open_slots=target,
             sampling_probability=None,
             external_id=row.external_id,
             tags=row.tags,

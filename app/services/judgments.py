@@ -18,10 +18,10 @@ from app.models.judgments import (
     Skip,
     Verdict,
 )
-from app.models.projects import Comparison
+from app.models.projects import Comparison, Project
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
-from app.services import assignments, slots
+from app.services import assignments, queue, slots, tallies
 
 LONGEST_TEXT = 10_000
 
@@ -85,7 +85,10 @@ def submit(
         for chosen, rejected in preference_pairs(completions, judgment.preferred_id, None)
     )
     assignment.state = AssignmentState.JUDGED
-    slots.recount(session, Comparison.id == comparison.id)
+    session.flush()
+    policy = queue.policy_of(session.get_one(Project, assignment.project_id))
+    columns = tallies.judgment_added(session, comparison, judgment.id, policy)
+    slots.recount(session, Comparison.id == comparison.id, **columns)
     return Submitted(judgment=judgment, replayed=False)
 
 
@@ -98,18 +101,18 @@ def skip(
         return
     _refuse_finished(assignment)
     comparison = slots.lock(session, assignment.comparison_id)
-    session.add(
-        Skip(
-            assignment_id=assignment.id,
-            project_id=assignment.project_id,
-            comparison_id=assignment.comparison_id,
-            annotator_id=annotator.id,
-            reason=_reason(reason, "skip"),
-            skipped_at=now,
-        )
+    skipped = Skip(
+        assignment_id=assignment.id,
+        project_id=assignment.project_id,
+        comparison_id=assignment.comparison_id,
+        annotator_id=annotator.id,
+        reason=_reason(reason, "skip"),
+        skipped_at=now,
     )
+    session.add(skipped)
     assignment.state = AssignmentState.SKIPPED
     slots.recount(session, Comparison.id == comparison.id)
+    tallies.skip_added(session, skipped)
 
 
 def flag(

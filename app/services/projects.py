@@ -1,16 +1,19 @@
 """Projects: creating them, and which of them a person may see."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, NotFound
 from app.models.accounts import Annotator, Membership, Role
+from app.models.judgments import Assignment
 from app.models.projects import Comparison, Project
-from app.services import guidelines, slots
+from app.rules.queue_policy import QueuePolicy, write_policy
+from app.services import guidelines, queue, slots, tallies
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
 
@@ -33,7 +36,7 @@ def create(
             f"Project name {slug!r} is not usable in an address; use lower-case letters, digits "
             "and hyphens, starting with a letter or digit."
         )
-    _check_overlap(overlap)
+    QueuePolicy(overlap=overlap)
     if session.scalar(select(Project).where(Project.slug == slug)):
         raise Conflict(f"A project named {slug!r} exists already; choose another name.")
     project = Project(
@@ -53,21 +56,22 @@ def create(
 
 
 def set_overlap(session: Session, project: Project, overlap: int) -> None:
-    """Want more or fewer judgments for each comparison; those given and on lease stay.
+    """Want more or fewer judgments for each comparison; those given and on lease stay."""
+    set_policy(session, project, replace(queue.policy_of(project), overlap=overlap))
+
+
+def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
+    """Hand out work by another policy from now on.
 
     Locks the project first, which imports share, then its comparisons: whoever leases, judges or
-    imports at the same moment counts with the old number before, or with the new one after.
+    imports at the same moment counts with the old policy before, or with the new one after.
     """
-    _check_overlap(overlap)
     session.refresh(project, with_for_update={"key_share": True})
-    project.overlap = overlap
+    project.overlap = policy.overlap
+    project.settings = {**project.settings, "queue": write_policy(policy)}
     slots.lock_all(session, Comparison.project_id == project.id)
+    tallies.set_targets(session, project, policy)
     slots.recount(session, Comparison.project_id == project.id)
-
-
-def _check_overlap(overlap: int) -> None:
-    if overlap < 1:
-        raise InvalidInput(f"Overlap is {overlap}; every comparison needs at least 1 judgment.")
 
 
 def by_slug(session: Session, slug: str) -> Project:
@@ -87,20 +91,36 @@ def sees_all(annotator: Annotator) -> bool:
 
 
 def list_for(session: Session, annotator: Annotator) -> list[Project]:
-    query = select(Project).order_by(Project.name)
-    if not sees_all(annotator):
-        query = query.join(Membership, Membership.project_id == Project.id).where(
-            Membership.annotator_id == annotator.id
-        )
-    return list(session.scalars(query))
+    return list(session.scalars(_open_to(annotator).order_by(Project.name)))
 
 
 def get_for(session: Session, annotator: Annotator, slug: str) -> Project:
     """The project, or NotFound for a stranger too: who is not a member learns nothing."""
-    project = session.scalar(select(Project).where(Project.slug == slug))
-    if project is None or not (sees_all(annotator) or is_member(session, project, annotator)):
+    project = session.scalar(_open_to(annotator).where(Project.slug == slug))
+    if project is None:
         raise NotFound(f"There is no project {slug!r} that you can open.")
     return project
+
+
+def get_of_assignment(session: Session, annotator: Annotator, assignment_id: UUID) -> Project:
+    """The project of the annotator's own assignment; NotFound also where they left it."""
+    project = session.scalar(
+        _open_to(annotator)
+        .join(Assignment, Assignment.project_id == Project.id)
+        .where(Assignment.id == assignment_id, Assignment.annotator_id == annotator.id)
+    )
+    if project is None:
+        raise NotFound(f"There is no assignment {assignment_id} of yours. Ask for the next one.")
+    return project
+
+
+def _open_to(annotator: Annotator) -> Select[tuple[Project]]:
+    """The projects that this annotator may open."""
+    if sees_all(annotator):
+        return select(Project)
+    return select(Project).where(
+        exists().where(Membership.project_id == Project.id, Membership.annotator_id == annotator.id)
+    )
 
 
 def is_member(session: Session, project: Project, annotator: Annotator) -> bool:

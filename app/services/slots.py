@@ -1,16 +1,17 @@
 """Open slots: how many more judgments a comparison wants beyond those given and on lease.
 
-`Comparison.open_slots` is always recomputed from the rows it summarises while the comparison is
-locked, so it repairs itself; the queue reads it through an index.
+`Comparison.open_slots` is always recomputed from the comparison's target, its judgments and its
+leases while the comparison is locked, so it repairs itself; the queue reads it through an index.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
-from app.models.judgments import Assignment, AssignmentState, Judgment
+from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
 
 
@@ -29,36 +30,26 @@ def lock_all(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(select(Comparison.id).where(which).order_by(Comparison.id).with_for_update())
 
 
-def recount(session: Session, which: ColumnElement[bool]) -> None:
-    """Recompute the open slots of locked comparisons from their judgments and leases."""
+def recount(session: Session, which: ColumnElement[bool], **columns: Any) -> None:
+    """Recompute the open slots of locked comparisons, and set `columns` (`target` and `judged`
+    may be among them) in the same statement."""
     session.flush()
-    target = (
-        select(Project.overlap)
-        .where(Project.id == Comparison.project_id)
-        .correlate(Comparison)
-        .scalar_subquery()
-    )
-    judged = (
-        select(func.count(Judgment.annotator_id.distinct()))
-        .where(Judgment.comparison_id == Comparison.id, Judgment.kind != "repeat")
-        .correlate(Comparison)
-        .scalar_subquery()
-    )
     leased = (
         select(func.count())
         .where(
             Assignment.comparison_id == Comparison.id,
             Assignment.state == AssignmentState.LEASED,
-            Assignment.kind != "repeat",
+            Assignment.kind == "normal",
         )
         .correlate(Comparison)
         .scalar_subquery()
     )
-    wanted = func.coalesce(Comparison.overlap, target) - judged - leased
+    target = columns.get("target", Comparison.target)
+    wanted = target - columns.get("judged", Comparison.judged) - leased
     session.execute(
         update(Comparison)
         .where(which)
-        .values(open_slots=case((wanted > 0, wanted), else_=0))
+        .values(open_slots=case((wanted > 0, wanted), else_=0), **columns)
         .execution_options(synchronize_session=False)
     )
 
@@ -69,8 +60,8 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
     A lease that somebody else holds locked is left to them or to the next caller: whoever calls
     this may hold a comparison already, and must not wait for another one.
     """
-    expired = session.scalars(
-        select(Assignment)
+    expired = session.execute(
+        select(Assignment.id, Assignment.comparison_id)
         .join(Comparison, Comparison.id == Assignment.comparison_id)
         .where(
             Assignment.project_id == project.id,
@@ -79,8 +70,11 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
         )
         .with_for_update(skip_locked=True)
     ).all()
-    for assignment in expired:
-        assignment.state = AssignmentState.EXPIRED
     if expired:
-        recount(session, Comparison.id.in_([a.comparison_id for a in expired]))
+        session.execute(
+            update(Assignment)
+            .where(Assignment.id.in_([row.id for row in expired]))
+            .values(state=AssignmentState.EXPIRED)
+        )
+        recount(session, Comparison.id.in_([row.comparison_id for row in expired]))
     return len(expired)

@@ -26,6 +26,8 @@ from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter(prefix="/projects/{slug}")
 
+BEATS_IN_A_LEASE = 3
+
 ReasonField = Annotated[str, Form()]
 
 
@@ -60,6 +62,8 @@ class Work:
     progress: Progress
     view: AssignmentView | None
     guideline_unread: bool
+    heartbeat_seconds: float
+    """How often the page says that it is still in front of somebody."""
 
 
 def _next_work(
@@ -72,7 +76,13 @@ def _next_work(
         view = assignments.lease_next(
             session, project, annotator, lease_seconds=settings.lease_seconds, now=now
         )
-    return Work(project, progress.for_annotator(session, project, annotator), view, unread)
+    return Work(
+        project=project,
+        progress=progress.for_annotator(session, project, annotator),
+        view=view,
+        guideline_unread=unread,
+        heartbeat_seconds=settings.lease_seconds / BEATS_IN_A_LEASE,
+    )
 
 
 @router.get("/compare")
@@ -140,3 +150,23 @@ def flag_comparison(
         projects.get_for(session, annotator, slug)
         judgments.flag(session, annotator, assignment_id, reason, now=utc_now())
     return render(request, "_flagged.html")
+
+
+@router.post("/assignments/{assignment_id}/heartbeat")
+def extend_lease(
+    annotator: CurrentAnnotator,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    slug: str,
+    assignment_id: UUID,
+) -> Response:
+    with database.writing() as session:
+        projects.get_for(session, annotator, slug)
+        assignments.heartbeat(
+            session,
+            annotator,
+            assignment_id,
+            lease_seconds=settings.lease_seconds,
+            now=utc_now(),
+        )
+    return Response(status_code=204)

@@ -208,7 +208,7 @@ def test_progress_counts_what_is_judged_and_what_is_left(database):
     with database.reading() as session:
         found = progress.for_annotator(session, projects.by_slug(session, "p"), ada)
 
-    assert (found.judged, found.skipped, found.available) == (1, 0, 2)
+    assert (found.judged, found.skipped, found.left) == (1, 0, 2)
 
 
 def test_imported_judgments_use_up_the_overlap(database):

@@ -1,0 +1,355 @@
+"""Keeps the sums of `models/tallies.py` equal to the rows they sum up.
+
+`judgment_added` changes them in the judgment's own transaction; `rebuild` computes them from all
+rows; `check` says where the two differ. Rows are locked last and in one order (annotators before
+votes, each by key), so that nobody who waits here holds what another needs.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.db import upsert
+from app.models.judgments import Judgment, Skip
+from app.models.projects import (
+    Comparison,
+    ComparisonCompletion,
+    Completion,
+    Demonstration,
+    Project,
+    Prompt,
+)
+from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
+from app.rules.queue_policy import QueuePolicy, first_target, target_after
+from app.rules.tallies import Contribution, DayKey, Vote, VoteKey, change, contribution
+from app.services.current import is_current
+
+DAY_SUMS = (
+    "judged", "counted", "preferred", "tie", "both_bad", "ranking", "sided", "first_side", "shared",
+    "credit", "skipped",
+)  # fmt: skip
+LABEL_COUNTS = ("n_first", "n_second", "n_tie", "n_both_bad")
+CONTENT = ("prompts", "completions", "demonstrations", "comparisons")
+CHUNK = 5000
+IN_LIST = 900
+
+VoteSums = Counter[tuple[int, VoteKey]]
+"""Comparisons by group of prompts and counts of labels."""
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """All sums of one project."""
+
+    days: dict[DayKey, Counter[str]]
+    votes: VoteSums
+    content: dict[str, int]
+
+
+def judgment_added(
+    session: Session, comparison: Comparison, judgment_id: UUID, policy: QueuePolicy
+) -> dict[str, Any]:
+    """Account for a judgment that was just stored for a locked comparison.
+
+    Gives the comparison's columns that follow from its judgments, to be written with its slots.
+    """
+    votes = _votes(session, Judgment.comparison_id == comparison.id).get(comparison.id, [])
+    after = _contribution(comparison, [vote for _, vote in votes])
+    before = _contribution(comparison, [vote for key, vote in votes if key != judgment_id])
+    columns = _columns(comparison, after, policy)
+    _record(session, comparison.project_id, [(comparison, before, after)])
+    return columns
+
+
+def contributions(session: Session, comparisons: Iterable[UUID]) -> dict[UUID, Contribution]:
+    """What each of these comparisons adds as it is stored now."""
+    found: dict[UUID, Contribution] = {}
+    keys = sorted(comparisons)
+    for chunk in (keys[i : i + IN_LIST] for i in range(0, len(keys), IN_LIST)):
+        votes = _votes(session, Judgment.comparison_id.in_(chunk))
+        for comparison in session.scalars(select(Comparison).where(Comparison.id.in_(chunk))):
+            given = [vote for _, vote in votes.get(comparison.id, [])]
+            found[comparison.id] = _contribution(comparison, given)
+    return found
+
+
+def judgments_imported(
+    session: Session, project: Project, before: dict[UUID, Contribution], policy: QueuePolicy
+) -> None:
+    """Account for judgments that were just stored for locked comparisons; `before` is what these
+    added until then."""
+    after = contributions(session, before)
+    comparisons = {key: session.get_one(Comparison, key) for key in after}
+    rows = [
+        {"id": key, **_columns(comparisons[key], found, policy)} for key, found in after.items()
+    ]
+    if rows:
+        session.execute(update(Comparison), rows)
+    _record(
+        session,
+        project.id,
+        [(comparisons[key], before[key], found) for key, found in after.items()],
+    )
+
+
+def _record(
+    session: Session,
+    project_id: UUID,
+    changes: Iterable[tuple[Comparison, Contribution, Contribution]],
+) -> None:
+    """Add what changed from the first contribution of each comparison to the second."""
+    days: dict[DayKey, Counter[str]] = defaultdict(Counter)
+    votes: VoteSums = Counter()
+    for comparison, before, after in changes:
+        for key, sums in change(before, after).items():
+            # Counter's += would drop what is negative.
+            days[key].update(sums)
+        if before.votes != after.votes:
+            group = prompt_group(comparison.prompt_id)
+            votes.update(_vote_sums(group, after.votes))
+            votes.subtract(_vote_sums(group, before.votes))
+    _add(session, project_id, days, votes)
+
+
+def set_targets(session: Session, project: Project, policy: QueuePolicy) -> None:
+    """Compute every locked comparison's target by another policy."""
+    for comparisons in _chunks(session, project):
+        moved = [
+            {"id": comparison.id, "target": target}
+            for comparison in comparisons
+            if (target := _target(comparison, policy)) != comparison.target
+        ]
+        if moved:
+            session.execute(update(Comparison), moved)
+
+
+def skip_added(session: Session, skip: Skip) -> None:
+    days = {(skip.annotator_id, skip.skipped_at.date()): Counter(skipped=1)}
+    _add(session, skip.project_id, days, Counter())
+
+
+def content_added(session: Session, project_id: UUID, added: Mapping[str, int]) -> None:
+    row = {name: added.get(name, 0) for name in CONTENT}
+    if any(row.values()):
+        upsert(session, ProjectContent, [{"project_id": project_id, **row}], add=CONTENT)
+
+
+def prompt_group(prompt_id: UUID) -> int:
+    """Ids are hashes, so their first byte is a fair draw of one of 256 groups."""
+    return prompt_id.bytes[0]
+
+
+def rebuild(session: Session, project: Project, policy: QueuePolicy) -> None:
+    """Compute every sum, and every comparison's columns, from all rows."""
+    sums = _from_rows(session, project, policy, write=True)
+    for table in (AnnotatorDay, VoteCount, ProjectContent):
+        session.execute(delete(table).where(table.project_id == project.id))
+    _add(session, project.id, sums.days, sums.votes)
+    session.execute(insert(ProjectContent), {"project_id": project.id, **sums.content})
+
+
+def check(session: Session, project: Project, policy: QueuePolicy) -> list[str]:
+    """What is kept but differs from what the rows say; empty when all is right."""
+    kept, computed = _kept(session, project), _from_rows(session, project, policy, write=False)
+    problems = []
+    for name in ("days", "votes", "content"):
+        is_kept, is_right = getattr(kept, name), getattr(computed, name)
+        problems += [
+            f"{name} {key}: kept {is_kept.get(key)}, computed {is_right.get(key)}"
+            for key in is_kept.keys() | is_right.keys()
+            if (is_kept.get(key) or None) != (is_right.get(key) or None)
+        ]
+    return problems
+
+
+def _kept(session: Session, project: Project) -> Tallies:
+    days = {
+        (row.annotator_id, row.day): Counter(
+            {name: n for name in DAY_SUMS if (n := getattr(row, name))}
+        )
+        for row in session.scalars(
+            select(AnnotatorDay).where(AnnotatorDay.project_id == project.id)
+        )
+    }
+    votes: VoteSums = Counter()
+    for row in session.scalars(select(VoteCount).where(VoteCount.project_id == project.id)):
+        key = (row.n_first, row.n_second, row.n_tie, row.n_both_bad)
+        votes[row.prompt_group, key] = row.comparisons
+    found = session.get(ProjectContent, project.id)
+    content = {name: getattr(found, name) if found else 0 for name in CONTENT}
+    return Tallies(days, votes, content)
+
+
+def _from_rows(session: Session, project: Project, policy: QueuePolicy, *, write: bool) -> Tallies:
+    days: dict[DayKey, Counter[str]] = defaultdict(Counter)
+    votes: VoteSums = Counter()
+    for comparisons in _chunks(session, project):
+        wrong = []
+        ids = (comparisons[0].id, comparisons[-1].id)
+        given = _votes(
+            session, Judgment.comparison_id.between(*ids) & (Judgment.project_id == project.id)
+        )
+        for comparison in comparisons:
+            found = _contribution(comparison, [vote for _, vote in given.get(comparison.id, [])])
+            for key, sums in found.days.items():
+                days[key].update(sums)
+            votes.update(_vote_sums(prompt_group(comparison.prompt_id), found.votes))
+            columns = _columns(comparison, found, policy)
+            if any(getattr(comparison, name) != value for name, value in columns.items()):
+                wrong.append({"id": comparison.id, **columns})
+        if write and wrong:
+            session.execute(update(Comparison), wrong)
+        session.expunge_all()
+    skips = select(Skip.annotator_id, Skip.skipped_at).where(Skip.project_id == project.id)
+    for annotator, skipped_at in session.execute(skips):
+        days[annotator, skipped_at.date()]["skipped"] += 1
+    return Tallies(days, votes, _content(session, project))
+
+
+def _chunks(session: Session, project: Project) -> Iterator[list[Comparison]]:
+    last = UUID(int=0)
+    while True:
+        rows = list(
+            session.scalars(
+                select(Comparison)
+                .where(Comparison.project_id == project.id, Comparison.id > last)
+                .order_by(Comparison.id)
+                .limit(CHUNK)
+            )
+        )
+        if not rows:
+            return
+        last = rows[-1].id
+        yield rows
+
+
+def _content(session: Session, project: Project) -> dict[str, int]:
+    of_project = Prompt.project_id == project.id
+    queries = {
+        "prompts": select(func.count(Prompt.id)).where(of_project),
+        "completions": select(func.count(Completion.id)).join(Prompt).where(of_project),
+        "demonstrations": select(func.count(Demonstration.id))
+        .join(Prompt, Prompt.id == Demonstration.prompt_id)
+        .where(of_project),
+        "comparisons": select(func.count(Comparison.id)).where(Comparison.project_id == project.id),
+    }
+    return {name: session.scalar(query) or 0 for name, query in queries.items()}
+
+
+def _votes(session: Session, which: Any) -> dict[UUID, list[tuple[UUID, Vote]]]:
+    """The current judgments of comparisons, with their ids."""
+    found: dict[UUID, list[tuple[UUID, Vote]]] = defaultdict(list)
+    rows = session.execute(
+        select(
+            Judgment.comparison_id,
+            Judgment.id,
+            Judgment.annotator_id,
+            Judgment.received_at,
+            Judgment.kind,
+            Judgment.verdict,
+            Judgment.preferred_id,
+            Judgment.ranking,
+            Judgment.shown_order,
+            Judgment.assignment_id,
+            ComparisonCompletion.position,
+        )
+        .outerjoin(
+            ComparisonCompletion,
+            (ComparisonCompletion.comparison_id == Judgment.comparison_id)
+            & (ComparisonCompletion.completion_id == Judgment.preferred_id),
+        )
+        .where(which, is_current())
+    )
+    for row in rows:
+        shown = row.preferred_id is not None and row.assignment_id is not None
+        vote = Vote(
+            annotator_id=row.annotator_id,
+            day=row.received_at.date(),
+            kind=row.kind,
+            verdict=row.verdict,
+            choice=row.position if row.ranking is None else _frozen(row.ranking),
+            preferred_position=row.position,
+            side=row.shown_order.index(row.preferred_id.hex) if shown else None,
+        )
+        found[row.comparison_id].append((row.id, vote))
+    return found
+
+
+def _frozen(ranking: list[list[str]]) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(group) for group in ranking)
+
+
+def _contribution(comparison: Comparison, votes: list[Vote]) -> Contribution:
+    return contribution(votes, gold=comparison.kind == "gold", size=comparison.size)
+
+
+def _columns(comparison: Comparison, found: Contribution, policy: QueuePolicy) -> dict[str, Any]:
+    """What of the comparison's row follows from its judgments."""
+    return {
+        "judged": found.judged,
+        "contested": found.contested,
+        "target": _target(comparison, policy, found.judged, found.votes),
+        **dict(zip(LABEL_COUNTS, found.votes, strict=True)),
+    }
+
+
+def _target(
+    comparison: Comparison,
+    policy: QueuePolicy,
+    judged: int | None = None,
+    votes: VoteKey | None = None,
+) -> int:
+    """By the judgments given, which are those of the comparison's row unless said otherwise."""
+    if comparison.kind == "gold":
+        return 0
+    first = first_target(policy, comparison.id, comparison.tags, comparison.overlap)
+    first_, second, tie, both_bad = (getattr(comparison, name) for name in LABEL_COUNTS)
+    return target_after(
+        policy,
+        first,
+        comparison.judged if judged is None else judged,
+        (first_, second, tie, both_bad) if votes is None else votes,
+    )
+
+
+def _vote_sums(group: int, votes: VoteKey) -> dict[tuple[int, VoteKey], int]:
+    return {(group, votes): 1} if any(votes) else {}
+
+
+def _add(
+    session: Session, project_id: UUID, days: Mapping[DayKey, Counter[str]], votes: VoteSums
+) -> None:
+    upsert(
+        session,
+        AnnotatorDay,
+        [
+            {
+                "project_id": project_id,
+                "annotator_id": annotator,
+                "day": day,
+                **{name: sums[name] for name in DAY_SUMS},
+            }
+            for (annotator, day), sums in sorted(days.items())
+        ],
+        add=DAY_SUMS,
+    )
+    upsert(
+        session,
+        VoteCount,
+        [
+            {
+                "project_id": project_id,
+                "prompt_group": group,
+                **dict(zip(LABEL_COUNTS, labels, strict=True)),
+                "comparisons": n,
+            }
+            for (group, labels), n in sorted(votes.items())
+            if n
+        ],
+        add=("comparisons",),
+    )
