@@ -12,13 +12,16 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.db import Database
 from app.errors import InvalidInput
+from app.logs import RequestLog
+from app.metrics import count_database_errors
 from app.settings import Settings
-from app.web import admin, compare, health, invitations, projects, sign_in
+from app.web import admin, compare, health, invitations, metrics, projects, sign_in
 from app.web.access import check_every_route_has_a_rule, refuse_forged_requests
 from app.web.assets import static_files
+from app.web.body_limits import MOST_FIELDS, MOST_FILES, NestingLimit
 from app.web.errors import install_error_pages
+from app.web.request_limits import RequestLimiter, limit_requests
 from app.web.security import MAX_BODY_BYTES, SecurityHeaders
-from app.web.sign_in_limiter import SignInLimiter
 
 SQLITE_THREADS = 4
 """More threads than this only queue up at SQLite's single writer and make every answer later."""
@@ -49,17 +52,22 @@ def create_app(settings: Settings) -> FastAPI:
         title="Prefloop",
         lifespan=_lifespan,
         openapi_url=None,
-        dependencies=[Depends(refuse_forged_requests)],
+        dependencies=[Depends(limit_requests), Depends(refuse_forged_requests)],
+        form_limits={"max_fields": MOST_FIELDS, "max_files": MOST_FILES},
     )
     app.state.settings = settings
     app.state.form_key = _form_key(settings)
     app.state.database = Database(settings.database_url)
-    app.state.sign_in_limiter = SignInLimiter()
-    for module in (health, sign_in, invitations, projects, compare, admin):
+    app.state.queue_depths = metrics.QueueDepths(app.state.database)
+    count_database_errors(app.state.database.engine)
+    app.state.request_limiter = RequestLimiter(settings)
+    for module in (health, metrics, sign_in, invitations, projects, compare, admin):
         app.include_router(module.router)
     app.mount("/static", static_files)
+    app.add_middleware(NestingLimit)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)
     install_error_pages(app)
     check_every_route_has_a_rule(app)
     return app

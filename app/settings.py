@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_DATABASE = "sqlite:///prefloop.db"
@@ -24,15 +24,24 @@ class Settings(BaseSettings):
     """How long a comparison is reserved for the annotator who was given it."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes of `prefloop serve`; what a process counts for itself is divided by it."""
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks of proxies, with commas between: what they say of whom they pass on
+    is believed."""
+    metrics_token: SecretStr | None = None
+    """Opens `/metrics` as a bearer token; without one they are for this machine alone."""
+    requests_per_minute: int = Field(default=1200, ge=1)
+    """Most requests of one person or API token in a minute. An address without either gets a
+    quarter of it."""
     exports_dir: Path = Path("exports")
     """Where exports started from the admin pages are written."""
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "metrics_token")
     @classmethod
-    def _secret_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+    def _secret_is_long(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
+            name = f"PREFLOOP_{info.field_name}".upper()
             raise ValueError(
-                "PREFLOOP_SECRET_KEY is shorter than 32 characters; make one with "
+                f"{name} is shorter than 32 characters; make one with "
                 "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
             )
         return value

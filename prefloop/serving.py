@@ -13,9 +13,11 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.errors import InvalidInput, PrefloopError
+from app.logs import configure_logs
+from app.metrics import forget_process
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,49 +68,62 @@ def address_of(listener: socket.socket) -> str:
 
 def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], None]) -> None:
     """Serve until told to stop; `ready` is called once, when requests are answered."""
+    configure_logs(settings.environment)
     if settings.workers == 1:
         from app.main import create_app
 
-        _Server(_config(create_app(settings)), ready).run(sockets=[listener])
+        _Server(_config(create_app(settings), settings), ready).run(sockets=[listener])
         return
-    _hand_to_workers(settings)
-    supervisor = _Supervisor(_config("prefloop.serving:app_of_worker", settings), listener, ready)
-    supervisor.run()
+    with _environment_of_workers(settings):
+        config = _config("prefloop.serving:app_of_worker", settings)
+        supervisor = _Supervisor(config, listener, ready)
+        supervisor.run()
     if supervisor.start_failed:
         raise WorkerFailed("A worker could not start; its message stands above.")
 
 
-def _config(app: FastAPI | str, settings: Settings | None = None) -> uvicorn.Config:
+def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
-        workers=settings.workers if settings else 1,
+        workers=settings.workers,
+        # Requests and errors are told by app/logs.py; addresses may hold an invitation's token.
+        log_config=None,
         log_level="warning",
-        # Addresses of invitations hold their tokens.
         access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=HUNG_SECONDS,
     )
 
 
-def _hand_to_workers(settings: Settings) -> None:
+@contextmanager
+def _environment_of_workers(settings: Settings) -> Iterator[None]:
+    """What workers inherit from this process: their number, one form key, one folder of metrics."""
     os.environ["PREFLOOP_WORKERS"] = str(settings.workers)
     if settings.secret_key is None and settings.environment == "development":
         # A form that one worker made must be understood by the others.
         os.environ["PREFLOOP_SECRET_KEY"] = secrets.token_urlsafe(32)
+    with tempfile.TemporaryDirectory(prefix="prefloop-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def app_of_worker() -> FastAPI:
     """The application of one worker process; called by uvicorn in that process."""
     _end_with_parent()
+    settings = Settings()
+    configure_logs(settings.environment)
     try:
         from app.main import create_app
 
-        return create_app(Settings())
-    except Exception as error:
-        log.exception("worker cannot start", error=str(error))
-        # The code that tells the parent that another try would fail in the same way.
-        sys.exit(STARTUP_FAILURE)
+        return create_app(settings)
+    except PrefloopError as error:
+        log.error("worker cannot start", reason=str(error))
+    except Exception:
+        log.exception("worker cannot start")
+    # The code that tells the parent that another try would fail in the same way.
+    sys.exit(STARTUP_FAILURE)
 
 
 def _end_with_parent() -> None:
@@ -161,7 +178,13 @@ class _Supervisor(Multiprocess):
         super().keep_subprocess_alive()
         for old, new in zip(before, self.processes, strict=True):
             if old is not new:
+                forget_process(old.pid)
                 log.error("worker replaced", pid=old.pid, exit_code=old.exitcode, new_pid=new.pid)
+
+    def terminate_all(self) -> None:
+        # Held open here, it would take connections that nobody answers.
+        self.sockets[0].close()
+        super().terminate_all()
 
     def join_all(self) -> None:
         deadline = time.monotonic() + GRACE_SECONDS + 5
