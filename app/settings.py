@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=1200, ge=1)
     """Most requests of one person or API token in a minute. An address without either gets a
     quarter of it."""
+    import_megabytes: int = Field(default=256, ge=1)
+    """The most MiB that one import over the API may send."""
     exports_dir: Path = Path("exports")
     """Where exports started from the admin pages are written."""
 
