@@ -116,6 +116,13 @@ def submitting() -> Iterator[Observed]:
         JUDGMENTS.labels("late" if observed.outcome == "late" else "in_time").inc()
 
 
+def outcome_of(*, replayed: bool, late: bool) -> str:
+    """What came of a judgment that was taken."""
+    if replayed:
+        return "replayed"
+    return "late" if late else "stored"
+
+
 @contextmanager
 def skipping() -> Iterator[None]:
     yield

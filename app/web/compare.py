@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from app import metrics
 from app.db import utc_now
 from app.models.accounts import Annotator
 from app.models.projects import Project
@@ -93,9 +94,10 @@ def show_comparison(
     settings: SettingsDep,
     slug: str,
 ) -> Response:
-    with database.writing() as session:
+    with metrics.leasing() as seen, database.writing() as session:
         project = projects.get_for(session, annotator, slug)
         work = _next_work(session, project, annotator, settings, utc_now())
+        seen.outcome = "leased" if work.view is not None else "nothing_left"
     if work.guideline_unread:
         return RedirectResponse(f"/projects/{slug}/guideline", status_code=303)
     return render(request, "compare.html", work=work)
@@ -112,9 +114,10 @@ def submit_judgment(
     form: Annotated[VerdictForm, Form()],
 ) -> Response:
     now = utc_now()
-    with database.writing() as session:
+    with metrics.submitting() as seen, database.writing() as session:
         project = projects.get_for(session, annotator, slug)
-        judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
+        stored = judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
+        seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.judgment.late)
         work = _next_work(session, project, annotator, settings, now)
     return render(request, "_comparison.html", work=work)
 
@@ -130,7 +133,7 @@ def skip_comparison(
     reason: ReasonField,
 ) -> Response:
     now = utc_now()
-    with database.writing() as session:
+    with metrics.skipping(), database.writing() as session:
         project = projects.get_for(session, annotator, slug)
         judgments.skip(session, annotator, assignment_id, reason, now=now)
         work = _next_work(session, project, annotator, settings, now)
