@@ -114,7 +114,7 @@ def get_of_assignment(session: Session, annotator: Annotator, assignment_id: UUI
     return project
 
 
-def _open_to(annotator: Annotator) -> Select[tuple[Project]]:
+def _open_to(annotator: Annotator) -> Select[Project]:
     """The projects that this annotator may open."""
     if sees_all(annotator):
         return select(Project)
