@@ -9,6 +9,11 @@ class PrefloopError(Exception):
 
     status = 400
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer over HTTP carries beside its status."""
+        return {}
+
 
 class NotFound(PrefloopError):
     """The thing does not exist, or the asker may not know that it does."""
@@ -40,10 +45,30 @@ class Conflict(PrefloopError):
     status = 409
 
 
+class TooLarge(PrefloopError):
+    """What was sent has more bytes than are taken at once."""
+
+    status = 413
+
+
+class UnsupportedMedia(PrefloopError):
+    """What was sent is not of the media type that is expected."""
+
+    status = 415
+
+
 class TooManyRequests(PrefloopError):
     """The same client tried too often."""
 
     status = 429
+
+    def __init__(self, sentence: str, *, retry_after_seconds: int) -> None:
+        super().__init__(sentence)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_seconds)}
 
 
 class StorageUnavailable(PrefloopError):

@@ -108,7 +108,7 @@ def user_add(
     from app.db import utc_now
     from app.errors import InvalidInput
     from app.models.accounts import Role
-    from app.services import accounts, projects
+    from app.services import accounts, memberships, projects
 
     if role not in list(Role):
         raise InvalidInput(f"role is {role!r}; expected one of {', '.join(Role)}.")
@@ -119,7 +119,7 @@ def user_add(
             session, name=name, password=password, role=Role(role), now=now
         )
         if project is not None:
-            projects.add_member(session, projects.by_slug(session, project), person, now=now)
+            memberships.add(session, projects.by_slug(session, project), person, now=now)
     say(f"{person.name} can sign in as {role}.")
 
 
@@ -150,22 +150,35 @@ def user_list(as_json: Json = False) -> None:
 def user_disable(name: str) -> None:
     """End a person's sessions and refuse them from now on; their judgments stay."""
     from app.db import utc_now
-    from app.services import accounts
+    from app.services import accounts, people
 
     with open_database().writing() as session:
-        accounts.disable(session, name, now=utc_now())
+        people.disable(session, accounts.find_person(session, name), now=utc_now())
     say(f"{name} is disabled.")
+
+
+@user.command("enable")
+@command
+def user_enable(name: str) -> None:
+    """Let a disabled person sign in again."""
+    from app.db import utc_now
+    from app.services import accounts, people
+
+    with open_database().writing() as session:
+        people.enable(session, accounts.find_person(session, name), now=utc_now())
+    say(f"{name} can sign in again.")
 
 
 @user.command("reset-password")
 @command
 def user_reset_password(name: str) -> None:
     """Set a new password and end every session of the person."""
+    from app.db import utc_now
     from app.services import accounts
 
     database, password = open_database(), _read_password()
     with database.writing() as session:
-        accounts.reset_password(session, name, password)
+        accounts.reset_password(session, name, password, now=utc_now())
     say(f"{name} has a new password.")
 
 

@@ -1,7 +1,8 @@
-"""People and their sessions: who exists, who may sign in, who is signed in.
+"""Accounts and their sessions: what lets a person in, and what puts them out again.
 
 There is no default account and no open sign-up: a person comes from the command line or from an
-invitation (`services/invitations.py`). Left out: changing one's own password, single sign-on.
+invitation (`services/invitations.py`). What admins do with people is in `services/people.py`. Left
+out: single sign-on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
 from app.models.accounts import Annotator, AnnotatorKind, Invitation, Role, SignInSession
+from app.services import audit
+from app.services.audit import Action
 from app.services.credentials import hash_password, hash_token, new_token, password_matches
 
 SIGN_IN_LINK_LASTS = timedelta(hours=1)
@@ -29,8 +32,23 @@ class SignedIn:
     csrf_token: str
 
 
+@dataclass(frozen=True)
+class SessionRow:
+    """A session as its owner sees it."""
+
+    created_at: datetime
+    expires_at: datetime
+    is_this_one: bool
+
+
 def create_person(
-    session: Session, *, name: str, password: str | None, role: Role, now: datetime
+    session: Session,
+    *,
+    name: str,
+    password: str | None,
+    role: Role,
+    by: Annotator | None = None,
+    now: datetime,
 ) -> Annotator:
     """A new person. Without a password only a sign-in link lets them in."""
     name = name.strip()
@@ -49,6 +67,14 @@ def create_person(
     )
     session.add(annotator)
     session.flush()
+    audit.record(
+        session,
+        by=by,
+        action=Action.PERSON_ADDED,
+        subject=audit.person(annotator),
+        details={"role": role},
+        now=now,
+    )
     return annotator
 
 
@@ -71,27 +97,65 @@ def list_people(session: Session) -> list[Annotator]:
     return list(session.scalars(people.order_by(Annotator.name)))
 
 
-def reset_password(session: Session, name: str, password: str) -> Annotator:
+def reset_password(session: Session, name: str, password: str, *, now: datetime) -> Annotator:
     """Set a new password and end every session of this person."""
     person = find_person(session, name)
-    person.password_hash = hash_password(password)
-    end_sessions(session, person)
+    _set_password(session, person, hash_password(password), by=None, now=now)
     return person
 
 
-def disable(session: Session, name: str, *, now: datetime) -> Annotator:
-    """Keep the person's work, but let them in no longer."""
-    person = find_person(session, name)
-    person.disabled_at = person.disabled_at or now
+def change_password(
+    database: Database, annotator: Annotator, current: str, new: str, *, now: datetime
+) -> None:
+    """Replace one's own password, which ends all one's sessions. Raises InvalidInput where the
+    current one is wrong. Who never had one, coming in by a link, gives none.
+
+    Like `sign_in`, this checks and hashes between two transactions.
+    """
+    with database.reading() as session:
+        stored = session.get_one(Annotator, annotator.id).password_hash
+    if stored is not None and not password_matches(stored, current):
+        raise InvalidInput("The current password is wrong; nothing was changed.")
+    new_hash = hash_password(new)
+    with database.writing() as session:
+        person = session.get_one(Annotator, annotator.id, with_for_update=True)
+        if person.password_hash != stored:
+            raise Conflict("Your password was changed elsewhere at this moment; sign in with it.")
+        _set_password(session, person, new_hash, by=person, now=now)
+
+
+def _set_password(
+    session: Session, person: Annotator, new_hash: str, *, by: Annotator | None, now: datetime
+) -> None:
+    person.password_hash = new_hash
     end_sessions(session, person)
-    return person
+    audit.record(
+        session, by=by, action=Action.PASSWORD_CHANGED, subject=audit.person(person), now=now
+    )
 
 
 def end_sessions(session: Session, annotator: Annotator) -> None:
+    """End every session, and make the sign-in links useless that were not followed yet."""
     session.execute(delete(SignInSession).where(SignInSession.annotator_id == annotator.id))
+    session.execute(
+        delete(Invitation).where(
+            Invitation.annotator_id == annotator.id, Invitation.used_at.is_(None)
+        )
+    )
 
 
-def create_sign_in_link(session: Session, annotator: Annotator, *, now: datetime) -> str:
+def sign_out_everywhere(
+    session: Session, person: Annotator, *, by: Annotator, now: datetime
+) -> None:
+    end_sessions(session, person)
+    audit.record(
+        session, by=by, action=Action.SIGNED_OUT_EVERYWHERE, subject=audit.person(person), now=now
+    )
+
+
+def create_sign_in_link(
+    session: Session, annotator: Annotator, *, by: Annotator | None = None, now: datetime
+) -> str:
     """The token of a link that signs this person in once (`/invitations/<token>`)."""
     token = new_token()
     session.add(
@@ -104,6 +168,9 @@ def create_sign_in_link(session: Session, annotator: Annotator, *, now: datetime
         )
     )
     session.flush()
+    audit.record(
+        session, by=by, action=Action.SIGN_IN_LINK_MADE, subject=audit.person(annotator), now=now
+    )
     return token
 
 
@@ -117,18 +184,35 @@ def sign_in(
     """
     with database.reading() as session:
         person = session.scalar(select(Annotator).where(Annotator.name == name.strip()))
-    if not password_matches(person.password_hash if person else None, password):
-        raise SignInRequired("Name or password is wrong.")
-    assert person is not None, "only an existing account has a password"
+    checked_hash = person.password_hash if person else None
+    matches = password_matches(checked_hash, password)
     with database.writing() as session:
-        current = session.get_one(Annotator, person.id)
-        if current.disabled_at is not None or current.password_hash != person.password_hash:
-            raise SignInRequired("Name or password is wrong.")
-        return start_session(session, current, session_hours=session_hours, now=now)
+        current = session.get_one(Annotator, person.id) if person and matches else None
+        if (
+            current is not None
+            and current.disabled_at is None
+            and current.password_hash == checked_hash
+        ):
+            return start_session(session, current, session_hours=session_hours, now=now)
+        # Written for unknown names too, but without them: it takes as long, and people type
+        # passwords into the wrong field.
+        audit.record(
+            session,
+            by=None,
+            action=Action.SIGN_IN_REFUSED,
+            subject=audit.person(person) if person else "unknown person",
+            now=now,
+        )
+    raise SignInRequired("Name or password is wrong.")
 
 
 def start_session(
-    session: Session, annotator: Annotator, *, session_hours: int, now: datetime
+    session: Session,
+    annotator: Annotator,
+    *,
+    session_hours: int,
+    through: str = "password",
+    now: datetime,
 ) -> str:
     """A session with a token never seen before; sessions that have ended are cleared away."""
     session.execute(delete(SignInSession).where(SignInSession.expires_at <= now))
@@ -143,7 +227,28 @@ def start_session(
         )
     )
     session.flush()
+    audit.record(
+        session,
+        by=annotator,
+        action=Action.SIGNED_IN,
+        subject=audit.person(annotator),
+        details={"through": through},
+        now=now,
+    )
     return token
+
+
+def list_sessions(
+    session: Session, annotator: Annotator, *, this_token: str | None = None, now: datetime
+) -> list[SessionRow]:
+    """The sessions that have not ended, newest first."""
+    found = session.scalars(
+        select(SignInSession)
+        .where(SignInSession.annotator_id == annotator.id, SignInSession.expires_at > now)
+        .order_by(SignInSession.created_at.desc(), SignInSession.token_hash)
+    )
+    this_hash = hash_token(this_token) if this_token else None
+    return [SessionRow(s.created_at, s.expires_at, s.token_hash == this_hash) for s in found]
 
 
 def find_session(session: Session, token: str, *, now: datetime) -> SignedIn | None:

@@ -34,6 +34,7 @@ class Action(StrEnum):
 
     SIGNED_IN = "signed in"
     SIGN_IN_REFUSED = "sign-in refused"
+    SIGN_IN_LINK_MADE = "sign-in link made"
     SIGNED_OUT_EVERYWHERE = "signed out everywhere"
     PASSWORD_CHANGED = "password changed"  # noqa: S105
     PERSON_ADDED = "person added"

@@ -12,9 +12,10 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, NotFound
-from app.models.accounts import Annotator, Invitation, Membership, Role
+from app.models.accounts import Annotator, Invitation, Role
 from app.models.projects import Project
-from app.services import accounts
+from app.services import accounts, audit, memberships
+from app.services.audit import Action
 from app.services.credentials import hash_token, new_token
 
 INVITATION_LASTS = timedelta(days=7)
@@ -46,6 +47,14 @@ def create(
         )
     )
     session.flush()
+    audit.record(
+        session,
+        by=by,
+        action=Action.INVITATION_MADE,
+        subject=f"project {project.slug}" if project else "no project",
+        details={"role": role},
+        now=now,
+    )
     return token
 
 
@@ -68,13 +77,25 @@ def accept(session: Session, token: str, *, name: str, password: str, now: datet
     if invitation.annotator_id is not None:
         raise Conflict("This link signs in an existing person; it does not create one.")
     annotator = accounts.create_person(
-        session, name=name, password=password, role=Role(invitation.role), now=now
+        session,
+        name=name,
+        password=password,
+        role=Role(invitation.role),
+        by=session.get(Annotator, invitation.invited_by) if invitation.invited_by else None,
+        now=now,
     )
-    if invitation.project_id is not None:
-        session.add(
-            Membership(project_id=invitation.project_id, annotator_id=annotator.id, joined_at=now)
-        )
+    project = session.get(Project, invitation.project_id) if invitation.project_id else None
+    if project is not None:
+        memberships.add(session, project, annotator, by=annotator, now=now)
     _use_up(session, invitation, annotator, now=now)
+    audit.record(
+        session,
+        by=annotator,
+        action=Action.INVITATION_USED,
+        subject=f"project {project.slug}" if project else "no project",
+        details={"role": invitation.role},
+        now=now,
+    )
     return annotator
 
 

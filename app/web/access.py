@@ -18,7 +18,8 @@ from starlette.routing import Mount
 from app.access import Rule, reaches
 from app.errors import Forbidden, SignInRequired
 from app.models.accounts import Annotator, Role
-from app.web.visitors import CurrentVisitor, Visitor, has_session_cookie
+from app.web.body_limits import MOST_FIELDS, MOST_FILES
+from app.web.visitors import CurrentVisitor, Visitor, bearer_token
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -68,25 +69,23 @@ def _comes_from_another_site(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
-def _carries_a_bearer_token(request: Request) -> bool:
-    """Whether this is a program's request to the API. A browser never adds such a header by itself,
-    so no other site can have made it; with a session cookie it counts as a browser's."""
-    return (
-        request.url.path.startswith("/api/")
-        and request.headers.get("authorization", "").lower().startswith("bearer ")
-        and not has_session_cookie(request)
-    )
-
-
 async def refuse_forged_requests(request: Request, visitor: CurrentVisitor) -> None:
     """A request that changes something must come from this site and carry the visitor's token."""
-    if request.method in SAFE_METHODS or _carries_a_bearer_token(request):
+    if request.method in SAFE_METHODS:
+        return
+    if request.url.path.startswith("/api/"):
+        if bearer_token(request) is None:
+            raise SignInRequired(
+                "This needs an API token, sent as the header `Authorization: Bearer TOKEN` and "
+                "without a session cookie."
+            )
         return
     if _comes_from_another_site(request):
         raise Forbidden("This request came from another site and was refused; nothing changed.")
     token: Any = request.headers.get("x-csrf-token")
     if token is None:
-        token = (await request.form()).get("csrf_token")
+        form = await request.form(max_fields=MOST_FIELDS, max_files=MOST_FILES)
+        token = form.get("csrf_token")
     if not isinstance(token, str) or not hmac.compare_digest(
         token.encode(), visitor.csrf_token.encode()
     ):

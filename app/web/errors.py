@@ -53,13 +53,18 @@ async def _domain_error(request: Request, error: Exception) -> Response:
         # What the database said may name its host, user or tables: for the log, not for visitors.
         log.error("storage unavailable", route=_route(request), error=str(error))
         return answer(request, error.status, SENTENCES[error.status])
-    return answer(request, error.status, str(error))
+    response = answer(request, error.status, str(error))
+    response.headers.update(error.headers)
+    return response
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
-    sentence = SENTENCES.get(error.status_code, f"The request was refused: {error.detail}.")
-    response = answer(request, error.status_code, sentence)
+    # Only a body that cannot be read or has too many fields is a bad request to the framework.
+    status = 422 if error.status_code == 400 else error.status_code
+    detail = str(error.detail).rstrip(".")
+    sentence = SENTENCES.get(status, f"The request was refused: {detail}.")
+    response = answer(request, status, sentence)
     response.headers.update(error.headers or {})
     return response
 

@@ -44,7 +44,11 @@ def accept_invitation(
         with database.writing() as session:
             person = invitations.accept(session, token, name=name, password=password, now=now)
             opened = accounts.start_session(
-                session, person, session_hours=settings.session_hours, now=now
+                session,
+                person,
+                session_hours=settings.session_hours,
+                through="invitation",
+                now=now,
             )
     except (InvalidInput, Conflict) as error:
         return _page(request, database, token, error=error, name=name)
@@ -59,7 +63,7 @@ def follow_sign_in_link(
     with database.writing() as session:
         person = invitations.follow_sign_in_link(session, token, now=now)
         opened = accounts.start_session(
-            session, person, session_hours=settings.session_hours, now=now
+            session, person, session_hours=settings.session_hours, through="link", now=now
         )
     return enter(database, settings, visitor, opened, HOME)
 

@@ -9,17 +9,17 @@ from fastapi.responses import RedirectResponse
 
 from app.db import Database, utc_now
 from app.errors import SignInRequired, TooManyRequests
-from app.services import accounts
+from app.services import accounts, rate_limits
 from app.services.credentials import MAX_PASSWORD_LENGTH
 from app.settings import Settings
 from app.web.access import Anyone, CurrentAnnotator
 from app.web.pages import render
-from app.web.sign_in_limiter import SignInLimiter
 from app.web.visitors import (
     CurrentVisitor,
     DatabaseDep,
     SettingsDep,
     Visitor,
+    address_of,
     delete_session_cookie,
     set_session_cookie,
 )
@@ -54,16 +54,18 @@ def sign_in(
     password: PasswordField,
     next: Annotated[str, Form()] = HOME,
 ) -> Response:
-    limiter: SignInLimiter = request.app.state.sign_in_limiter
+    now = utc_now()
     try:
-        limiter.count_try(name, request.client.host if request.client else "unknown")
+        rate_limits.count_sign_in(database, name, address_of(request), now=now)
         token = accounts.sign_in(
-            database, name, password, session_hours=settings.session_hours, now=utc_now()
+            database, name, password, session_hours=settings.session_hours, now=now
         )
     except (SignInRequired, TooManyRequests) as error:
         page = {"name": name, "next": local_address(next), "problem": str(error)}
-        return render(request, "sign_in.html", status=error.status, **page)
-    limiter.forget(name)
+        response = render(request, "sign_in.html", status=error.status, **page)
+        response.headers.update(error.headers)
+        return response
+    rate_limits.forget_name(database, name)
     return enter(database, settings, visitor, token, local_address(next))
 
 

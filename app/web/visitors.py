@@ -43,6 +43,11 @@ def settings_of(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
+def address_of(request: Request) -> str:
+    """Where the request came from, as far as the server can tell."""
+    return request.client.host if request.client else "unknown"
+
+
 def _cookie_name(settings: Settings, name: str) -> str:
     # Browsers accept a __Host- cookie only over HTTPS and only from this very host.
     return f"__Host-{name}" if settings.environment == "production" else name
@@ -74,8 +79,17 @@ def delete_session_cookie(response: Response, settings: Settings) -> None:
     _set_cookie(response, settings, "prefloop_session", "", 0)
 
 
-def has_session_cookie(request: Request) -> bool:
-    return _cookie_name(settings_of(request), "prefloop_session") in request.cookies
+def bearer_token(request: Request) -> str | None:
+    """The token of a program's request to the API, whatever it is worth. A browser never adds such
+    a header by itself; what comes with a session cookie all the same counts as a browser's."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if (
+        not request.url.path.startswith("/api/")
+        or scheme.lower() != "bearer"
+        or _cookie_name(settings_of(request), "prefloop_session") in request.cookies
+    ):
+        return None
+    return token.strip()
 
 
 def _stranger(request: Request, settings: Settings) -> Visitor:

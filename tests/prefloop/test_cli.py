@@ -131,15 +131,28 @@ def test_wrong_usage_exits_with_2(prefloop):
 def test_a_person_is_added_with_a_password_from_standard_input(prefloop):
     prefloop("db", "upgrade")
 
-    added = prefloop("user", "add", "ada", "--role", "admin", stdin="correct horse battery\n")
+    added = prefloop("user", "add", "ada", "--role", "reviewer", stdin="correct horse battery\n")
     short = prefloop("user", "add", "bo", stdin="short\n")
     disabled = prefloop("user", "disable", "ada")
 
     assert added.returncode == disabled.returncode == 0
     assert short.returncode == 1
     assert json.loads(prefloop("user", "list", "--json").stdout) == [
-        {"name": "ada", "role": "admin", "disabled": True}
+        {"name": "ada", "role": "reviewer", "disabled": True}
     ]
+
+
+def test_the_last_admin_cannot_be_disabled_and_a_disabled_person_can_come_back(prefloop):
+    prefloop("db", "upgrade")
+    for name in ("ada", "eve"):
+        prefloop("user", "add", name, "--role", "admin", stdin="correct horse battery\n")
+
+    assert prefloop("user", "disable", "ada").returncode == 0
+    refused = prefloop("user", "disable", "eve")
+    assert refused.returncode == 1
+    assert "eve is the last admin who can sign in" in refused.stderr
+    assert prefloop("user", "enable", "ada").returncode == 0
+    assert prefloop("user", "disable", "eve").returncode == 0
 
 
 def test_a_name_is_printed_as_it_is_even_with_square_brackets(prefloop):

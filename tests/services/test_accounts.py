@@ -17,7 +17,7 @@ from app.models.accounts import (
     Role,
     SignInSession,
 )
-from app.services import accounts, invitations, projects
+from app.services import accounts, invitations, people, projects
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -124,12 +124,15 @@ def test_a_disabled_person_is_out_at_once_and_cannot_come_back(database: Databas
     token = sign_in(database, "ada", PASSWORD)
 
     with database.writing() as session:
-        accounts.disable(session, "ada", now=NOON)
+        people.disable(session, accounts.find_person(session, "ada"), now=NOON)
 
     with database.writing() as session:
         assert accounts.find_session(session, token, now=NOON) is None
-        with pytest.raises(Forbidden, match="ada is disabled"):
+        with pytest.raises(NotFound, match="not known here"):
             invitations.follow_sign_in_link(session, link, now=NOON)
+        late = accounts.create_sign_in_link(session, accounts.find_person(session, "ada"), now=NOON)
+        with pytest.raises(Forbidden, match="ada is disabled"):
+            invitations.follow_sign_in_link(session, late, now=NOON)
     with pytest.raises(SignInRequired):
         sign_in(database, "ada", PASSWORD)
 
@@ -140,7 +143,7 @@ def test_a_new_password_replaces_the_old_one_and_ends_sessions(database: Databas
     token = sign_in(database, "ada", PASSWORD)
 
     with database.writing() as session:
-        accounts.reset_password(session, "ada", "another good password")
+        accounts.reset_password(session, "ada", "another good password", now=NOON)
 
     with database.reading() as session:
         assert accounts.find_session(session, token, now=NOON) is None

@@ -1,0 +1,59 @@
+"""How often anybody may send requests: generous for people, and an end to what a script can do.
+
+Counted in this process's memory, because a count in the database would cost more than the requests
+that it saves; the limit is divided by the number of worker processes. What must be counted exactly
+(`services/rate_limits.py`) is in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+
+from fastapi import Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from app.errors import TooManyRequests
+from app.settings import Settings
+from app.web.visitors import CurrentVisitor, address_of, bearer_token
+
+STRANGERS_SHARE = 4
+"""Who is not signed in gets one of so many parts of a person's limit."""
+PEOPLE_BEHIND_AN_ADDRESS = 10
+"""Tokens that nobody has looked at yet count for their address too, as so many people."""
+UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What a load balancer asks from the address through which everybody comes."""
+
+
+class RequestLimiter:
+    def __init__(self, settings: Settings) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._per_minute = settings.requests_per_minute / settings.workers
+
+    def count(self, kind: str, who: str, people: float = 1) -> None:
+        """Count one request. Raises TooManyRequests where the minute is used up."""
+        limit = RateLimitItemPerMinute(max(1, math.floor(self._per_minute * people)))
+        if not self._limiter.hit(limit, kind, who):
+            ends = self._limiter.get_window_stats(limit, kind, who).reset_time
+            raise TooManyRequests(
+                "Too many requests in one minute; wait a moment and try again.",
+                retry_after_seconds=max(1, math.ceil(ends - time.time())),
+            )
+
+
+async def limit_requests(request: Request, visitor: CurrentVisitor) -> None:
+    """Count the request for the person, the token or the address that it comes from."""
+    if request.url.path in UNCOUNTED:
+        return
+    limiter: RequestLimiter = request.app.state.request_limiter
+    token = bearer_token(request)
+    if visitor.annotator is not None:
+        limiter.count("person", str(visitor.annotator.id))
+    elif token is not None:
+        limiter.count("address of tokens", address_of(request), PEOPLE_BEHIND_AN_ADDRESS)
+        limiter.count("token", hashlib.sha256(token.encode()).hexdigest())
+    else:
+        limiter.count("address", address_of(request), 1 / STRANGERS_SHARE)
