@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -160,8 +161,9 @@ async def _annotate(seat: Seat, plan: _Plan, driven: Driven, dice: random.Random
         begun += 1
         if plan.think_seconds:
             await asyncio.sleep(dice.expovariate(1 / plan.think_seconds))
-        given, key = work, secrets.token_hex(16)
-        work = await _timed(lambda g=given, k=key: seat.submit(g, k), driven.submit_seconds, driven)
+        # The key stays the same over retries.
+        submit = partial(seat.submit, work, secrets.token_hex(16))
+        work = await _timed(submit, driven.submit_seconds, driven)
 
 
 async def _timed(

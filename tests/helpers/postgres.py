@@ -73,6 +73,8 @@ class PostgresFailed(Exception):
 class PostgresServer:
     """One server in a temporary folder, reached by its unix socket, or the given remote one."""
 
+    settings = FAST_SETTINGS
+
     def __init__(self) -> None:
         self._remote = os.environ.get("TEST_DATABASE_URL")
         self._tag = secrets.token_hex(4)
@@ -97,7 +99,7 @@ class PostgresServer:
             if self._folder is None:
                 self._create_cluster()
             socket_settings = f"-c listen_addresses='' -c unix_socket_directories={self._folder}"
-            self._run("pg_ctl", "-w", "-o", f"{socket_settings} {FAST_SETTINGS}", "start")
+            self._run("pg_ctl", "-w", "-o", f"{socket_settings} {self.settings}", "start")
         return self.url
 
     def stop(self) -> None:
@@ -169,8 +171,7 @@ class PostgresServer:
         return self._folder / "data"
 
     def _create_cluster(self) -> None:
-        # A socket's path may have at most 107 bytes, which a long TMPDIR would exceed.
-        self._folder = Path(tempfile.mkdtemp(prefix="prefloop-pg-", dir="/tmp"))
+        self._folder = self._make_folder()
         self._binaries = find_binaries()
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -179,6 +180,10 @@ class PostgresServer:
                 self._binaries = self._copy_of_install(self._binaries)
         encoding = ("-E", "UTF8", "--no-locale")
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", *encoding)
+
+    def _make_folder(self) -> Path:
+        # A socket's path may have at most 107 bytes, which a long TMPDIR would exceed.
+        return Path(tempfile.mkdtemp(prefix="prefloop-pg-", dir="/tmp"))
 
     def _binaries_are_reachable(self) -> bool:
         try:
