@@ -109,10 +109,11 @@ def _record(
         for key, sums in change(before, after).items():
             # Counter's += would drop what is negative.
             days[key].update(sums)
-        if before.votes != after.votes:
-            group = prompt_group(comparison.prompt_id)
-            votes.update(_vote_sums(group, after.votes))
-            votes.subtract(_vote_sums(group, before.votes))
+        group = prompt_group(comparison.prompt_id)
+        votes.update(_vote_sums(group, after.votes))
+        votes.subtract(_vote_sums(group, before.votes))
+        # Gold changes no label. It takes the same statement all the same: time must not tell.
+        votes.setdefault((group, after.votes), 0)
     _add(session, project_id, days, votes)
 
 
@@ -349,7 +350,6 @@ def _add(
                 "comparisons": n,
             }
             for (group, labels), n in sorted(votes.items())
-            if n
         ],
         add=("comparisons",),
     )

@@ -1,0 +1,355 @@
+"""The order in which annotators meet comparisons, what is planted between, and how long they have
+it, on SQLite and PostgreSQL."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from helpers.data import (
+    LEASE_SECONDS,
+    NOON,
+    add_annotator,
+    import_plain,
+    lease,
+    make_project,
+    pair,
+    project_of,
+    submit,
+)
+from sqlalchemy import event, select, update
+
+from app.errors import Conflict, NotFound
+from app.models.accounts import Membership
+from app.models.judgments import Assignment, Judgment
+from app.models.projects import Comparison
+from app.services import assignments, judgments, projects, queue, tallies
+
+SECOND = timedelta(seconds=1)
+LEASE = LEASE_SECONDS * SECOND
+
+
+def set_policy(database, **changes) -> None:
+    with database.writing() as session:
+        project = project_of(session)
+        policy = replace(queue.policy_of(project), **changes)
+        projects.set_policy(session, project, policy)
+
+
+def change_comparisons(database, which, **columns) -> None:
+    with database.writing() as session:
+        session.execute(update(Comparison).where(which).values(**columns))
+
+
+def ids_in_queue_order(database) -> list:
+    with database.reading() as session:
+        order = (Comparison.priority.desc(), Comparison.id.desc())
+        return list(session.scalars(select(Comparison.id).order_by(*order)))
+
+
+def comparison_of(database, view):
+    with database.reading() as session:
+        return session.get_one(Assignment, view.id).comparison_id
+
+
+def walk(database, annotator, *, now=NOON) -> list:
+    """Judge all that comes; the comparisons in the order in which they came."""
+    seen = []
+    while (view := lease(database, annotator, now=now)) is not None:
+        seen.append(comparison_of(database, view))
+        submit(database, annotator, view, now=now)
+    return seen
+
+
+def assert_sums_are_right(database) -> None:
+    with database.reading() as session:
+        project = project_of(session)
+        assert tallies.check(session, project, queue.policy_of(project)) == []
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(queue, "BLOCK", 4)
+
+
+def test_everyone_works_through_the_same_blocks_in_an_order_of_their_own(database, small_blocks):
+    make_project(database, pairs=12, overlap=6)
+    walks = [walk(database, add_annotator(database, f"annotator {i}")) for i in range(5)]
+
+    queued = ids_in_queue_order(database)
+    for seen in walks:
+        assert [set(seen[i : i + 4]) for i in (0, 4, 8)] == [
+            set(queued[i : i + 4]) for i in (0, 4, 8)
+        ]
+    assert len({tuple(seen) for seen in walks}) == 5
+
+
+def test_the_shuffle_is_the_same_after_a_restart(database):
+    make_project(database, pairs=10, overlap=3)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    view = lease(database, ada)
+    database.dispose()
+
+    assert lease(database, ada).id == view.id
+    later = lease(database, ada, now=NOON + LEASE)
+    assert (later.id, later.sides) == (view.id, view.sides)
+    assert lease(database, bo) is not None
+
+
+def test_what_is_more_urgent_comes_first_even_when_it_comes_later(database, small_blocks):
+    make_project(database, pairs=10)
+    ada = add_annotator(database, "Ada")
+    for _ in range(3):
+        submit(database, ada, lease(database, ada))
+    untouched = ids_in_queue_order(database)[-2:]
+    change_comparisons(database, Comparison.id.in_(untouched), priority=5)
+
+    rest = walk(database, ada)
+
+    assert set(rest[:2]) == set(untouched)
+    assert len(rest) == 7
+
+
+def test_what_opens_again_behind_an_annotator_is_found_before_they_hear_nothing_is_left(
+    database, small_blocks
+):
+    make_project(database, pairs=10)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    begun = lease(database, bo)
+    assert len(walk(database, ada)) == 9
+
+    found = lease(database, ada, now=NOON + LEASE)
+
+    assert comparison_of(database, found) == comparison_of(database, begun)
+
+
+def test_only_a_group_sees_what_is_restricted_to_it(database):
+    make_project(database, pairs=6)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    restricted = ids_in_queue_order(database)[:4]
+    change_comparisons(database, Comparison.id.in_(restricted), restricted_to="nurses")
+    with database.writing() as session:
+        membership = session.get_one(Membership, (project_of(session).id, bo.id))
+        membership.groups = ["nurses"]
+
+    assert set(walk(database, ada)) == set(ids_in_queue_order(database)[4:])
+    assert set(walk(database, bo)) == set(restricted)
+
+
+def test_conflict_asks_one_more_annotator_and_agreement_none(database):
+    make_project(database, pairs=2, overlap=2)
+    set_policy(database, adaptive_max=4)
+    split, settled = ids_in_queue_order(database)
+
+    for number in range(5):
+        annotator = add_annotator(database, f"annotator {number}")
+        while (view := lease(database, annotator)) is not None:
+            disputed = comparison_of(database, view) == split
+            submit(database, annotator, view, "tie" if disputed and number % 2 else "both_bad")
+
+    with database.reading() as session:
+        given = {c.id: (c.judged, c.target) for c in session.scalars(select(Comparison))}
+    assert given == {split: (4, 4), settled: (2, 2)}
+    assert_sums_are_right(database)
+
+
+def test_a_clear_posterior_frees_the_slots_that_are_left(database):
+    make_project(database, pairs=1, overlap=5)
+    set_policy(database, adaptive_max=7, adaptive_confidence=0.85)
+
+    judged = [walk(database, add_annotator(database, f"annotator {i}")) for i in range(4)]
+
+    # Sides are drawn, so the verdict A names one of two completions; ties never are clear.
+    with database.reading() as session:
+        comparison = session.scalars(select(Comparison)).one()
+    assert comparison.judged == sum(map(len, judged)) >= 2
+    votes = comparison.n_first, comparison.n_second
+    assert comparison.open_slots == (0 if max(votes) - min(votes) >= 2 else 5 - comparison.judged)
+
+
+def make_gold(database, number: int) -> list:
+    """Turn the first comparisons of the queue into gold ones, as an import of gold makes them."""
+    gold = ids_in_queue_order(database)[:number]
+    columns = {"gold_verdict": "preferred", "gold_position": 0, "target": 0, "open_slots": 0}
+    change_comparisons(database, Comparison.id.in_(gold), kind="gold", **columns)
+    return gold
+
+
+def test_gold_is_planted_among_normal_work_once_for_each_annotator(database):
+    make_project(database, pairs=40)
+    gold = make_gold(database, 4)
+    set_policy(database, gold_share=0.4)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+
+    seen = walk(database, ada)
+
+    assert sorted(seen) == sorted(ids_in_queue_order(database))
+    planted = [i for i, comparison in enumerate(seen) if comparison in gold]
+    assert planted[-1] < 39
+    # Bo finds no normal work, and gold alone is never handed out.
+    assert walk(database, bo) == []
+    with database.reading() as session:
+        kinds = dict(session.execute(select(Judgment.comparison_id, Judgment.kind)).all())
+    assert {comparison for comparison, kind in kinds.items() if kind == "gold"} == set(gold)
+    assert_sums_are_right(database)
+
+
+def test_a_repeat_comes_back_once_and_not_before_its_time(database):
+    make_project(database, pairs=30)
+    set_policy(database, repeat_share=0.5, repeat_after_hours=24)
+    ada = add_annotator(database, "Ada")
+    first_day = []
+    for _ in range(10):
+        view = lease(database, ada)
+        first_day.append(comparison_of(database, view))
+        submit(database, ada, view)
+
+    seen = walk(database, ada, now=NOON + timedelta(hours=25))
+
+    assert len(set(first_day)) == 10
+    assert len(seen) == 20 + len(set(seen) & set(first_day))
+    assert len(set(seen)) == len(seen)
+    with database.reading() as session:
+        repeats = session.scalars(select(Judgment).where(Judgment.kind == "repeat")).all()
+        assert {judgment.comparison_id for judgment in repeats} == set(seen) & set(first_day)
+        judged = session.scalars(select(Comparison.judged)).all()
+    assert len(repeats) > 2
+    assert set(judged) == {1}
+    assert_sums_are_right(database)
+
+
+@contextmanager
+def statements(database):
+    """The SQL of what runs in the block."""
+    found: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        found.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_planted_work_takes_the_same_statements_and_shows_the_same_fields(database):
+    make_project(database, pairs=60)
+    make_gold(database, 15)
+    set_policy(database, gold_share=0.25, repeat_share=0.25, repeat_after_hours=0)
+    ada = add_annotator(database, "Ada")
+    by_kind: dict[str, set] = {"normal": set(), "gold": set(), "repeat": set()}
+    for i in range(30):
+        now = NOON + i * SECOND
+        with statements(database) as leasing:
+            view = lease(database, ada, now=now)
+        with statements(database) as submitting:
+            submit(database, ada, view, "tie", now=now)
+        with database.reading() as session:
+            kind = session.get_one(Assignment, view.id).kind
+        # A block that ends is looked for in more steps, whatever kind of work comes of it.
+        steps = sum("LIMIT" in statement for statement in leasing)
+        by_kind[kind].add((steps, len(leasing) - steps, len(submitting)))
+
+    assert all(by_kind.values()), by_kind
+    assert by_kind["gold"] <= by_kind["normal"], by_kind
+    assert by_kind["repeat"] <= by_kind["normal"], by_kind
+
+
+def beat(database, annotator, view, now):
+    with database.writing() as session:
+        return assignments.heartbeat(
+            session, annotator, view.id, lease_seconds=LEASE_SECONDS, now=now
+        )
+
+
+def test_a_heartbeat_keeps_the_lease_from_running_out(database):
+    make_project(database, pairs=1)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    view = lease(database, ada)
+
+    assert beat(database, ada, view, NOON + LEASE / 2) == NOON + 1.5 * LEASE
+
+    assert lease(database, bo, now=NOON + LEASE) is None
+    submitted = submit(database, ada, view, now=NOON + 1.2 * LEASE)
+    assert not submitted.judgment.late
+
+
+def test_a_heartbeat_brings_an_ended_lease_back_unless_somebody_took_it(database):
+    make_project(database, pairs=2)
+    ada, bo, cy = (add_annotator(database, name) for name in ("Ada", "Bo", "Cy"))
+    view = lease(database, ada)
+    first = lease(database, bo, now=NOON + LEASE)
+    assert first is not None
+    assert beat(database, ada, view, NOON + LEASE) == NOON + 2 * LEASE
+    assert lease(database, cy, now=NOON + LEASE) is None
+
+    taken = lease(database, cy, now=NOON + 2 * LEASE)
+    lost = view if comparison_of(database, taken) == comparison_of(database, view) else first
+    owner = ada if lost is view else bo
+    with pytest.raises(Conflict, match="expired and no longer reserved"):
+        beat(database, owner, lost, NOON + 2 * LEASE)
+    assert submit(database, owner, lost, now=NOON + 2 * LEASE).judgment.late
+
+
+def test_a_page_that_nobody_leaves_does_not_hold_its_comparison_for_ever(database):
+    make_project(database, pairs=1)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    view = lease(database, ada)
+    end = now = NOON
+    while now < NOON + assignments.LONGEST_HOLD * LEASE:
+        end, now = beat(database, ada, view, now), now + LEASE / 2
+
+    assert end == NOON + assignments.LONGEST_HOLD * LEASE
+    assert lease(database, bo, now=end) is not None
+    with pytest.raises(Conflict, match="no longer reserved"):
+        beat(database, ada, view, end)
+
+
+def test_only_the_owner_beats_and_only_for_what_is_not_finished(database):
+    make_project(database, pairs=2)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    view = lease(database, ada)
+    with pytest.raises(NotFound):
+        beat(database, bo, view, NOON)
+    with database.writing() as session:
+        judgments.skip(session, ada, view.id, "no", now=NOON)
+    with pytest.raises(Conflict, match="skipped"):
+        beat(database, ada, view, NOON)
+
+
+# SQLite counts the steps of its virtual machine, which a clock cannot: they do not depend on load.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_next_comparison_costs_the_same_in_a_larger_project(database):
+    make_project(database, pairs=60, overlap=4)
+    annotators = [add_annotator(database, f"annotator {i}") for i in range(3)]
+
+    def median_steps() -> int:
+        steps = []
+        for _ in range(15):
+            for annotator in annotators:
+                view = None
+                with counted_steps(database) as counter:
+                    view = lease(database, annotator)
+                steps.append(len(counter))
+                submit(database, annotator, view)
+        return sorted(steps)[len(steps) // 2]
+
+    small = median_steps()
+    import_plain(database, [pair(i) for i in range(100, 1600)])
+    large = median_steps()
+
+    assert large < 1.3 * small, (small, large)
+
+
+@contextmanager
+def counted_steps(database):
+    found: list[int] = []
+    with database.engine.connect() as connection:
+        raw = connection.connection.driver_connection
+    # The pool has one connection here, which the block uses too.
+    raw.set_progress_handler(lambda: found.append(1) and None, 10)
+    try:
+        yield found
+    finally:
+        raw.set_progress_handler(None, 0)
