@@ -24,7 +24,8 @@ from app.models.runs import Export
 from app.rules import export_rows
 from app.rules.export_rows import JudgedComparison, Row, iso
 from app.rules.split import RULE, SALT, SHARES, SPLITS
-from app.services import agreement, export_queries, guidelines, projects
+from app.services import agreement, audit, export_queries, guidelines, projects
+from app.services.audit import Action
 from app.services.bundle_writer import BundleWriter
 from app.services.data_card import data_card
 from app.services.export_queries import BEFORE_ALL
@@ -86,6 +87,14 @@ def export_project(
                 counts=counts,
                 manifest_sha256=sha256,
             )
+        )
+        audit.record(
+            session,
+            by=by,
+            action=Action.EXPORTED,
+            subject=f"project {project.slug}",
+            details={"counts": counts, "manifest_sha256": sha256},
+            now=now,
         )
     return ExportResult(path=out, manifest=manifest, manifest_sha256=sha256)
 

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.projects import GuidelineReading, GuidelineVersion, Project
+from app.services import audit
+from app.services.audit import Action
 
 
 def current(session: Session, project: Project) -> GuidelineVersion | None:
@@ -49,6 +51,14 @@ def publish(
     )
     session.add(version)
     session.flush()
+    audit.record(
+        session,
+        by=by,
+        action=Action.GUIDELINE_PUBLISHED,
+        subject=f"project {project.slug}",
+        details={"version": version.version},
+        now=now,
+    )
     return version
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from app.db import Database
 from app.errors import InvalidInput
-from app.services import projects
+from app.models.accounts import Annotator
+from app.services import audit, projects
+from app.services.audit import Action
 from app.services.import_files import Record, read_records
 from app.services.import_mapping import Mapper
 from app.services.import_rows import ImportRow, parse_record
@@ -48,12 +50,13 @@ def import_file(
     path: Path,
     *,
     mapper: Mapper | None = None,
+    by: Annotator | None = None,
     now: datetime,
     progress: Callable[[int], None] = lambda _records: None,
 ) -> ImportSummary:
     """Import one file; `progress` is told the number of records after each batch."""
     records = read_records(path, mapper.records_path if mapper else None)
-    return import_records(database, slug, records, mapper=mapper, now=now, progress=progress)
+    return import_records(database, slug, records, mapper=mapper, by=by, now=now, progress=progress)
 
 
 def import_records(
@@ -62,12 +65,14 @@ def import_records(
     records: Iterable[Record],
     *,
     mapper: Mapper | None = None,
+    by: Annotator | None = None,
     now: datetime,
     progress: Callable[[int], None] = lambda _records: None,
     reject: Callable[[Rejected], None] | None = None,
 ) -> ImportSummary:
     """Import records in batches. `reject` is given each rejected record, which the summary then
-    does not keep."""
+    does not keep. The audit log gets an entry before the first batch and one after the last."""
+    _write_down(database, slug, Action.IMPORT_STARTED, {}, by=by, now=now)
     added: Counter[str] = Counter()
     rejected: list[Rejected] = []
     reject = reject or rejected.append
@@ -85,9 +90,25 @@ def import_records(
         already_there += stored.already_there
         read += len(batch)
         progress(read)
+    counts = {"records": read, "added": dict(added), "already_there": already_there}
+    _write_down(database, slug, Action.IMPORT_FINISHED, counts, by=by, now=now)
     return ImportSummary(
         records=read, added=dict(added), already_there=already_there, rejected=rejected
     )
+
+
+def _write_down(
+    database: Database,
+    slug: str,
+    action: Action,
+    details: dict[str, Any],
+    *,
+    by: Annotator | None,
+    now: datetime,
+) -> None:
+    with database.writing() as session:
+        subject = f"project {projects.by_slug(session, slug).slug}"
+        audit.record(session, by=by, action=action, subject=subject, details=details, now=now)
 
 
 def write_rejects(summary: ImportSummary, path: Path) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.db import utc_now
-from app.services import agreement, annotator_rows, exports, guidelines, overview, projects
+from app.db import Database, utc_now
+from app.models.accounts import Annotator
+from app.services import (
+    agreement,
+    annotator_rows,
+    audit,
+    exports,
+    guidelines,
+    overview,
+    projects,
+)
+from app.services.audit import Action
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.pages import render
 from app.web.visitors import DatabaseDep, SettingsDep
@@ -38,7 +48,16 @@ def change_overlap(
     overlap: Annotated[int, Form(le=1000)],
 ) -> Response:
     with database.writing() as session:
-        projects.set_overlap(session, projects.get_for(session, admin, slug), overlap)
+        project = projects.get_for(session, admin, slug)
+        projects.set_overlap(session, project, overlap)
+        audit.record(
+            session,
+            by=admin,
+            action=Action.POLICY_CHANGED,
+            subject=f"project {slug}",
+            details={"overlap": overlap},
+            now=utc_now(),
+        )
     return RedirectResponse(f"/admin/{slug}/overview", status_code=303)
 
 
@@ -68,6 +87,7 @@ def show_comparison(
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
         detail = overview.comparison(session, project, comparison_id)
+    _write_down_reading(database, reviewer, slug, {"comparison": str(comparison_id)})
     return render(request, "admin/comparison.html", project=project, detail=detail)
 
 
@@ -93,6 +113,7 @@ def list_annotators(
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
         found = annotator_rows.for_project(session, project, page=page, name=name)
+    _write_down_reading(database, reviewer, slug, {"annotators": [row.name for row in found.rows]})
     return render(request, "admin/annotators.html", project=project, found=found, name=name)
 
 
@@ -136,3 +157,18 @@ def start_export(
     out = settings.exports_dir / f"{project.slug}-{now:%Y%m%d-%H%M%S}"
     exports.export_project(database, project.slug, out, exports.ExportOptions(), by=admin, now=now)
     return RedirectResponse(f"/admin/{slug}/exports", status_code=303)
+
+
+def _write_down_reading(
+    database: Database, reviewer: Annotator, slug: str, details: dict[str, Any]
+) -> None:
+    """That somebody saw what others judged: stored before they see it."""
+    with database.writing() as session:
+        audit.record(
+            session,
+            by=reviewer,
+            action=Action.JUDGMENTS_READ,
+            subject=f"project {slug}",
+            details=details,
+            now=utc_now(),
+        )
