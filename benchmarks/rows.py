@@ -30,6 +30,7 @@ LONGEST_WAIT = 5
 """Days between the day on which a comparison was opened and its judgments, at most."""
 FIRST_DAY = np.datetime64("2026-01-05T06:00:00", "us")
 
+VERDICTS = ("preferred", "preferred", "tie", "both_bad")
 _WORDS = (
     "the a of to and in is that it for on with as are be this by from at or an which can more most "
     "time water people work world system answer question model reason example result number light "
@@ -54,11 +55,11 @@ def chunks(project: Project, comparisons: int, seed: int) -> Iterator[dict[str, 
     over all of them come last."""
     rng = np.random.default_rng(seed)
     crowd = _Crowd(rng, len(project.annotators))
-    sentences = _sentences(rng)
+    lines = sentences(rng)
     sums = Sums(project.id, project.annotators, DAYS + LONGEST_WAIT)
     for start in range(0, comparisons, CHUNK):
         n = min(CHUNK, comparisons - start)
-        chunk = _Chunk(rng, project, crowd, sentences, start, n, comparisons)
+        chunk = _Chunk(rng, project, crowd, lines, start, n, comparisons)
         yield chunk.tables()
         chunk.add_to(sums)
     yield sums.tables(FIRST_DAY)
@@ -80,12 +81,12 @@ class _Chunk:
         rng: np.random.Generator,
         project: Project,
         crowd: _Crowd,
-        sentences: list[str],
+        lines: list[str],
         start: int,
         n: int,
         total: int,
     ) -> None:
-        self._rng, self._project, self._crowd, self._sentences = rng, project, crowd, sentences
+        self._rng, self._project, self._crowd, self._lines = rng, project, crowd, lines
         self._start, self._n = start, n
         self._prompts, self._comparisons = _ids(rng, n), _ids(rng, n)
         self._first, self._second = _ids(rng, n), _ids(rng, n)
@@ -109,10 +110,10 @@ class _Chunk:
         }
 
     def _prompt_columns(self) -> Columns:
-        texts = self._texts(self._n, 1, 4)
+        questions = texts(self._rng, self._lines, self._n, 1, 4)
         messages = [
             json.dumps([{"role": "user", "content": f"{text} (question {number})"}])
-            for number, text in enumerate(texts, start=self._start)
+            for number, text in enumerate(questions, start=self._start)
         ]
         return {
             "id": self._prompts,
@@ -127,7 +128,7 @@ class _Chunk:
         return {
             "id": self._first + self._second,
             "prompt_id": self._prompts * 2,
-            "text": self._texts(2 * self._n, 3, 9),
+            "text": texts(self._rng, self._lines, 2 * self._n, 3, 9),
             "source": ["policy-a"] * self._n + ["policy-b"] * self._n,
             "created_at": _text(FIRST_DAY),
         }
@@ -257,20 +258,8 @@ class _Chunk:
 
     def _rationales(self, size: int) -> list[str | None]:
         """One judgment in twenty says why."""
-        chosen = self._rng.integers(0, 20 * len(self._sentences), size).tolist()
-        return [self._sentences[i] if i < len(self._sentences) else None for i in chosen]
-
-    def _texts(self, count: int, fewest: int, most: int) -> list[str]:
-        """Texts of some sentences each; every fourth break between sentences is a paragraph's."""
-        lengths = self._rng.integers(fewest, most, count).tolist()
-        picked = self._rng.integers(0, len(self._sentences), (count, most)).tolist()
-        return [
-            ("\n\n" if row[-1] % 4 == 0 else " ").join(self._sentences[i] for i in row[:length])
-            for row, length in zip(picked, lengths, strict=True)
-        ]
-
-
-VERDICTS = ("preferred", "preferred", "tie", "both_bad")
+        chosen = self._rng.integers(0, 20 * len(self._lines), size).tolist()
+        return [self._lines[i] if i < len(self._lines) else None for i in chosen]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,7 +301,19 @@ def _preferences(
     }
 
 
-def _sentences(rng: np.random.Generator) -> list[str]:
+def texts(
+    rng: np.random.Generator, lines: list[str], count: int, fewest: int, most: int
+) -> list[str]:
+    """Texts of some lines each; every fourth text has a paragraph a line."""
+    lengths = rng.integers(fewest, most, count).tolist()
+    picked = rng.integers(0, len(lines), (count, most)).tolist()
+    return [
+        ("\n\n" if row[-1] % 4 == 0 else " ").join(lines[i] for i in row[:length])
+        for row, length in zip(picked, lengths, strict=True)
+    ]
+
+
+def sentences(rng: np.random.Generator) -> list[str]:
     """Two thousand of them, 30 to 90 characters each."""
     words = _WORDS.split()
     lengths = rng.integers(6, 17, 2000).tolist()
