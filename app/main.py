@@ -8,17 +8,28 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from app.api import v1
 from app.db import Database
 from app.errors import InvalidInput
 from app.logs import RequestLog
 from app.metrics import count_database_errors
 from app.settings import Settings
-from app.web import admin, compare, health, invitations, metrics, projects, sign_in
+from app.web import (
+    account,
+    admin,
+    api_docs,
+    compare,
+    health,
+    invitations,
+    metrics,
+    people,
+    projects,
+    sign_in,
+)
 from app.web.access import check_every_route_has_a_rule, refuse_forged_requests
 from app.web.assets import static_files
-from app.web.body_limits import MOST_FIELDS, MOST_FILES, NestingLimit
+from app.web.body_limits import MOST_FIELDS, MOST_FILES, BodyLimit, NestingLimit
 from app.web.errors import install_error_pages
 from app.web.request_limits import RequestLimiter, limit_requests
 from app.web.security import MAX_BODY_BYTES, SecurityHeaders
@@ -61,11 +72,24 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.queue_depths = metrics.QueueDepths(app.state.database)
     count_database_errors(app.state.database.engine)
     app.state.request_limiter = RequestLimiter(settings)
-    for module in (health, metrics, sign_in, invitations, projects, compare, admin):
+    for module in (
+        health,
+        api_docs,
+        metrics,
+        sign_in,
+        invitations,
+        projects,
+        compare,
+        admin,
+        account,
+        people,
+    ):
         app.include_router(module.router)
+    app.include_router(v1.router)
+    app.state.api_document = v1.openapi_document()
     app.mount("/static", static_files)
     app.add_middleware(NestingLimit)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     install_error_pages(app)

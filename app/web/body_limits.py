@@ -1,13 +1,13 @@
-"""Limits on what a body may hold: fields of a form, and how deeply JSON may be nested.
+"""Limits on what a body may hold: bytes, fields of a form, and how deeply JSON may be nested.
 
-How many bytes it may have is the middleware's of `app/main.py`. A deeply nested document is small
-and harmless to send, but what walks through it later may run out of stack; so it is refused while
-it is read, before anything has parsed it.
+A deeply nested document is small and harmless to send, but what walks through it later may run out
+of stack; so it is refused while it is read, before anything has parsed it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -18,6 +18,43 @@ MOST_FILES = 10
 DEEPEST = 32
 
 _STRUCTURE = re.compile(rb'["\\\[\]{}]')
+
+
+@dataclass
+class BytesAllowed:
+    """How many bytes of body this request may send: `request.state.bytes_allowed`. A route that
+    takes more, and counts for itself, says so before it reads."""
+
+    most: float
+
+
+class BodyLimit:
+    """ASGI middleware that refuses to read a body of more bytes than are allowed."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        allowed = BytesAllowed(self.most)
+        scope.setdefault("state", {})["bytes_allowed"] = allowed
+        length = Headers(scope=scope).get("content-length", "")
+        announced, read = int(length) if length.isdecimal() else 0, 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            if announced > allowed.most:
+                raise HTTPException(413)
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > allowed.most:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, receive_counted, send)
 
 
 class _Depth:

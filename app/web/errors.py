@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
@@ -24,7 +25,18 @@ SENTENCES = {
     405: "This address cannot be used in this way; go back and use the page's own buttons.",
     413: "What was sent is larger than 1 MB and was not stored; send less at once.",
 }
+API_PREFIX = "/api/v1/"
+API_SENTENCES = {
+    **SENTENCES,
+    404: "The API has nothing at this address; see /api/docs.",
+    405: "The API does not know this method at this address; see /api/docs.",
+}
 UNEXPECTED = "Something failed on the server and nothing was stored; try again, then tell an admin."
+
+
+def _from_a_program(request: Request) -> bool:
+    """Whether the answer is for a program that uses the API, and not for a person's browser."""
+    return request.url.path.startswith(API_PREFIX)
 
 
 def _route(request: Request) -> str:
@@ -33,7 +45,19 @@ def _route(request: Request) -> str:
     return f"{request.method} {path}"
 
 
+def _json_answer(status: int, sentence: str) -> Response:
+    # Escaped, because a sentence may repeat half a character that was sent.
+    body = json.dumps({"error": {"status": status, "sentence": sentence}})
+    response = Response(body, status_code=status, media_type="application/json")
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
 def answer(request: Request, status: int, sentence: str) -> Response:
+    """A page, a fragment for the page that asked, or JSON where a program asked the API."""
+    if _from_a_program(request):
+        return _json_answer(status, sentence)
     context = {"title": HTTPStatus(status).phrase, "sentence": sentence}
     if not wants_fragment(request):
         return render(request, "error.html", status=status, **context)
@@ -45,7 +69,9 @@ def answer(request: Request, status: int, sentence: str) -> Response:
 
 async def _domain_error(request: Request, error: Exception) -> Response:
     error = cast(PrefloopError, error)
-    page_wanted = request.method == "GET" and not wants_fragment(request)
+    page_wanted = (
+        request.method == "GET" and not wants_fragment(request) and not _from_a_program(request)
+    )
     if isinstance(error, SignInRequired) and page_wanted:
         address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", status_code=303)
@@ -63,7 +89,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     # Only a body that cannot be read or has too many fields is a bad request to the framework.
     status = 422 if error.status_code == 400 else error.status_code
     detail = str(error.detail).rstrip(".")
-    sentence = SENTENCES.get(status, f"The request was refused: {detail}.")
+    known = API_SENTENCES if _from_a_program(request) else SENTENCES
+    sentence = known.get(status, f"The request was refused: {detail}.")
     response = answer(request, status, sentence)
     response.headers.update(error.headers or {})
     return response
@@ -74,7 +101,8 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
         f"{'.'.join(str(part) for part in problem['loc'][1:])}: {problem['msg']}"
         for problem in cast(RequestValidationError, error).errors()
     ]
-    return answer(request, 422, f"The form could not be read. {'; '.join(problems)}.")
+    what = "request" if _from_a_program(request) else "form"
+    return answer(request, 422, f"The {what} could not be read. {'; '.join(problems)}.")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -55,6 +55,7 @@ def test_a_body_over_the_limit_is_refused(site: Site) -> None:
     visit = site.signed_in("ada")
     response = visit.post("/projects/kitchen/guideline/reading", {"x": "y" * 1024 * 1024})
     assert response.status_code == 413
+    assert "larger than 1 MB" in response.text
 
 
 def test_what_is_logged_of_an_error_holds_no_token_of_an_address(

@@ -1,0 +1,74 @@
+"""Who may call what of the API: every route names one `ApiMay`.
+
+Only a bearer token counts here, never a cookie: a browser adds no such header by itself, so no
+other site can make a request in somebody's name, and unsafe methods need no form token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.access import Rule, reaches
+from app.db import Database, utc_now
+from app.errors import Forbidden, SignInRequired
+from app.models.accounts import Annotator, Role
+from app.services import tokens
+from app.services.tokens import Scope
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class ApiMay(Rule):
+    """The rule of a route that needs a token of this scope, whose owner has this role or a higher
+    one. Which projects the owner sees is decided by the services."""
+
+    scope: Scope
+    role: Role
+
+    def allows(self, role: Role | None) -> bool:
+        return reaches(role, self.role)
+
+    def __call__(self, request: Request) -> Annotator:
+        database = cast(Database, request.app.state.database)
+        bearer = tokens.authenticate(database, _token(request), now=utc_now())
+        if self.scope not in bearer.scopes:
+            raise Forbidden(
+                f"This token is for {', '.join(sorted(bearer.scopes))}; this needs the scope "
+                f"{self.scope}. Make another token."
+            )
+        if not reaches(bearer.annotator.role, self.role):
+            raise Forbidden(
+                f"This needs the role {self.role}; the token's owner is {bearer.annotator.role}. "
+                "Ask an admin if you should have it."
+            )
+        return bearer.annotator
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise SignInRequired(
+            "This needs an API token, sent as the header `Authorization: Bearer TOKEN`."
+        )
+    return token.strip()
+
+
+# Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.
+async def _database_of(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+async def _settings_of(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+DatabaseDep = Annotated[Database, Depends(_database_of)]
+SettingsDep = Annotated[Settings, Depends(_settings_of)]
+Annotating = Annotated[Annotator, Depends(ApiMay(Scope.ANNOTATE, Role.ANNOTATOR))]
+Reading = Annotated[Annotator, Depends(ApiMay(Scope.READ, Role.ANNOTATOR))]
+ReadingOthers = Annotated[Annotator, Depends(ApiMay(Scope.READ, Role.REVIEWER))]
+Importing = Annotated[Annotator, Depends(ApiMay(Scope.IMPORT, Role.ADMIN))]
+Exporting = Annotated[Annotator, Depends(ApiMay(Scope.EXPORT, Role.ADMIN))]

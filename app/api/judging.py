@@ -1,0 +1,152 @@
+"""Taking comparisons and judging them, as `services` decide; for programs that have a token."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from app import metrics
+from app.api import answers
+from app.api.access import Annotating, DatabaseDep, SettingsDep
+from app.api.answers import described
+from app.api.schemas import (
+    AssignmentAnswer,
+    JudgmentAnswer,
+    JudgmentRequest,
+    LeaseAnswer,
+    ReasonRequest,
+)
+from app.db import utc_now
+from app.rules.export_rows import iso
+from app.services import assignments, guidelines, judgments, projects
+
+router = APIRouter(tags=["Judging"])
+
+
+@router.post(
+    "/projects/{slug}/assignments",
+    summary="Take the next comparison",
+    responses=described(
+        {
+            200: {"description": "A comparison, reserved for you.", "model": AssignmentAnswer},
+            204: {"description": "Nothing is left for you."},
+        },
+        404,
+        409,
+    ),
+)
+def take_assignment(
+    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: str
+) -> Response:
+    """Asking again before you have judged or skipped it gives the same one, and extends its lease.
+
+    409 says that you have to read the current guideline first.
+    """
+    with metrics.leasing() as seen, database.writing() as session:
+        project = projects.get_for(session, annotator, slug)
+        guidelines.require_read(session, project, annotator)
+        view = assignments.lease_next(
+            session, project, annotator, lease_seconds=settings.lease_seconds, now=utc_now()
+        )
+        seen.outcome = "leased" if view is not None else "nothing_left"
+    if view is None:
+        return Response(status_code=204)
+    return JSONResponse(answers.assignment(view))
+
+
+@router.post(
+    "/assignments/{assignment_id}/judgment",
+    summary="Judge it",
+    status_code=201,
+    responses=described(
+        {
+            201: {"description": "The judgment is stored.", "model": JudgmentAnswer},
+            200: {
+                "description": "This key had stored this judgment before; nothing new is stored.",
+                "model": JudgmentAnswer,
+            },
+        },
+        404,
+        409,
+        413,
+    ),
+)
+def submit_judgment(
+    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: JudgmentRequest
+) -> Response:
+    """The judgment is on disk before it is answered. Where you get no answer, send the same request
+    again: its key makes sure that it is stored once.
+
+    409 says that you judged or skipped this comparison before, or used the key for another one.
+    """
+    with metrics.submitting() as seen, database.writing() as session:
+        projects.get_of_assignment(session, annotator, assignment_id)
+        submitted = judgments.submit(
+            session, annotator, assignment_id, body.submission(), now=utc_now()
+        )
+        judgment = submitted.judgment
+        seen.outcome = metrics.outcome_of(replayed=submitted.replayed, late=judgment.late)
+    return JSONResponse(
+        {"id": str(judgment.id), "late": judgment.late},
+        status_code=200 if submitted.replayed else 201,
+    )
+
+
+@router.post(
+    "/assignments/{assignment_id}/skip",
+    summary="Pass on it",
+    status_code=204,
+    responses=described({204: {"description": "It goes to somebody else."}}, 404, 409, 413),
+)
+def skip(
+    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: ReasonRequest
+) -> Response:
+    """A skip is not a verdict. Skipping again changes nothing."""
+    with metrics.skipping(), database.writing() as session:
+        projects.get_of_assignment(session, annotator, assignment_id)
+        judgments.skip(session, annotator, assignment_id, body.reason, now=utc_now())
+    return Response(status_code=204)
+
+
+@router.post(
+    "/assignments/{assignment_id}/flag",
+    summary="Say that something is wrong with it",
+    status_code=204,
+    responses=described({204: {"description": "An admin will see the flag."}}, 404, 413),
+)
+def flag(
+    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: ReasonRequest
+) -> Response:
+    """Beside whatever verdict it gets."""
+    with database.writing() as session:
+        projects.get_of_assignment(session, annotator, assignment_id)
+        judgments.flag(session, annotator, assignment_id, body.reason, now=utc_now())
+    return Response(status_code=204)
+
+
+@router.post(
+    "/assignments/{assignment_id}/heartbeat",
+    summary="Keep it reserved",
+    responses=described(
+        {200: {"description": "It is yours until then.", "model": LeaseAnswer}}, 404, 409
+    ),
+)
+def extend_lease(
+    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, assignment_id: UUID
+) -> Response:
+    """Send it now and then while you work on a comparison.
+
+    409 says that the lease is over; a judgment is kept all the same.
+    """
+    with database.writing() as session:
+        projects.get_of_assignment(session, annotator, assignment_id)
+        expires_at = assignments.heartbeat(
+            session,
+            annotator,
+            assignment_id,
+            lease_seconds=settings.lease_seconds,
+            now=utc_now(),
+        )
+    return JSONResponse({"lease_expires_at": iso(expires_at)})

@@ -1,0 +1,191 @@
+"""What requests of the API hold, which is checked, and what answers hold, which is only described:
+checking each answer against its own description would cost more than making it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.services.judgments import LONGEST_TEXT, Submission
+
+NO_NUL = r"^[^\x00]*$"
+"""No database keeps the character NUL."""
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class JudgmentRequest(Request):
+    """What you say of the comparison."""
+
+    verdict: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Z]|tie|both_bad)$",
+            description="The side that is better, `tie`, or `both_bad`.",
+            examples=["A"],
+        ),
+    ]
+    idempotency_key: Annotated[
+        str,
+        Field(
+            min_length=8,
+            max_length=100,
+            pattern=NO_NUL,
+            description="Made by you, a random UUID for example, one for each judgment that you "
+            "mean to give. Sending the same key again stores nothing twice.",
+            examples=["7f6c1ab0-8f0b-4b57-9a55-3d1d2b8c1e0f"],
+        ),
+    ]
+    strength: Annotated[
+        int | None,
+        Field(ge=1, le=3, description="1 slightly, 2 clearly, 3 much better.", examples=[2]),
+    ] = None
+    rationale: Annotated[
+        str | None, Field(max_length=LONGEST_TEXT, pattern=NO_NUL, description="Why, in words.")
+    ] = None
+    active_ms: Annotated[
+        int | None, Field(ge=0, lt=2**31, description="Milliseconds spent on judging.")
+    ] = None
+
+    def submission(self) -> Submission:
+        return Submission(
+            verdict=self.verdict,
+            idempotency_key=self.idempotency_key,
+            strength=self.strength,
+            rationale=self.rationale,
+            active_ms=self.active_ms,
+        )
+
+
+class ReasonRequest(Request):
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=LONGEST_TEXT,
+            pattern=NO_NUL,
+            description="Why.",
+            examples=["The second response is cut off."],
+        ),
+    ]
+
+
+class GuidelineRequest(Request):
+    version: Annotated[
+        int,
+        Field(
+            ge=1,
+            lt=2**31,
+            description="The version that you have read: the current one.",
+            examples=[1],
+        ),
+    ]
+
+
+class Problem(BaseModel):
+    status: int = Field(description="The status of the answer.")
+    sentence: str = Field(description="What was found, what was expected, and what to do.")
+
+
+class ErrorAnswer(BaseModel):
+    error: Problem
+
+
+class Message(BaseModel):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ShownCompletion(BaseModel):
+    side: str = Field(description="A, B, …: the name of the side in your verdict.")
+    text: str
+
+
+class ShownComparison(BaseModel):
+    prompt: list[Message]
+    completions: list[ShownCompletion]
+
+
+class AssignmentAnswer(BaseModel):
+    id: UUID
+    comparison: ShownComparison
+    guideline_version: int | None = Field(description="The version to judge by.")
+    lease_expires_at: datetime = Field(description="Until then nobody else is asked.")
+
+
+class JudgmentAnswer(BaseModel):
+    id: UUID
+    late: bool = Field(description="It came after its lease had ended, and is kept all the same.")
+
+
+class LeaseAnswer(BaseModel):
+    lease_expires_at: datetime
+
+
+class ProjectRow(BaseModel):
+    slug: str = Field(description="The project's name in addresses.")
+    name: str
+    question: str
+
+
+class ProjectsAnswer(BaseModel):
+    projects: list[ProjectRow]
+
+
+class GuidelineShown(BaseModel):
+    version: int
+    markdown: str
+    read: bool = Field(description="Whether you have confirmed reading it.")
+
+
+class ProgressShown(BaseModel):
+    judged: int
+    skipped: int
+    left: int | None = Field(
+        description="Comparisons still open to you; null where there are many or it is not said."
+    )
+
+
+class ProjectAnswer(ProjectRow):
+    guideline: GuidelineShown | None
+    progress: ProgressShown = Field(description="Your own.")
+
+
+class RejectedLine(BaseModel):
+    line: int
+    reason: str
+
+
+class ImportAnswer(BaseModel):
+    records: int = Field(description="Lines that were not blank.")
+    added: dict[str, int] = Field(
+        description="New prompts, completions, demonstrations, comparisons and judgments."
+    )
+    already_there: int = Field(description="Lines of which everything was stored before.")
+    rejected: list[RejectedLine] = Field(description="Every line that was not taken, and why.")
+
+
+class PreferenceRow(BaseModel):
+    """One line of the stream."""
+
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    probability: float = Field(description="That `chosen` is better, from all judgments.")
+    strength: float | None
+    judgments: int
+    agreement: float | None
+    weight: float
+    comparison_id: UUID
+    prompt_id: UUID
+    chosen_id: UUID
+    rejected_id: UUID
+    chosen_source: str | None
+    rejected_source: str | None
+    tags: list[str]
+    split: Literal["train", "validation", "test"]
