@@ -29,6 +29,11 @@ def head_revision() -> str:
     return head
 
 
+def revisions() -> set[str]:
+    """Every revision that this version can bring up to date, and its own."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def current_revision(database: Database) -> str | None:
     """The revision the database is at; None for an empty one."""
     with database.connecting() as connection:

@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from prefloop import project_cli, server_cli, token_cli, train_cli
+from prefloop import backup_cli, project_cli, server_cli, token_cli, train_cli
 from prefloop.align_cli import align
 from prefloop.demo_cli import demo
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 
 app.command()(demo)
 app.command()(server_cli.serve)
+server_cli.db.command("backup")(backup_cli.backup)
+server_cli.db.command("restore")(backup_cli.restore)
 app.add_typer(server_cli.db, name="db")
 app.add_typer(server_cli.user, name="user")
 app.add_typer(token_cli.token, name="token")

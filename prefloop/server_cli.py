@@ -13,7 +13,7 @@ from prefloop.console import command, print_json, print_table, say
 if TYPE_CHECKING:
     from app.db import Database
 
-db = typer.Typer(help="The database: bring it up to date, check it.", no_args_is_help=True)
+db = typer.Typer(help="The database: tables, backups.", no_args_is_help=True)
 user = typer.Typer(help="People who sign in.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

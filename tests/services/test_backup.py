@@ -1,0 +1,242 @@
+"""Backups are whole, readable and complete, and a restore replaces everything or nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers.data import NOON, add_annotator, import_plain, lease, make_project, pair, submit
+from helpers.postgres import find_binaries
+from sqlalchemy import inspect, select, text
+
+from app import migrate
+from app.db import Database
+from app.errors import Conflict, InvalidInput, PrefloopError, StorageUnavailable
+from app.models.projects import Project
+from app.models.tables import metadata
+from app.services import audit, backup, backup_sqlite
+from app.services.backup_postgres import PostgresPrograms
+
+PROGRAMS = PostgresPrograms(find_binaries())
+
+
+def judge(database: Database, annotator_name: str, *, comparisons: int) -> None:
+    annotator = add_annotator(database, annotator_name)
+    for _ in range(comparisons):
+        view = lease(database, annotator)
+        assert view is not None
+        submit(database, annotator, view)
+
+
+def rows_of(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that is stored, table by table."""
+    with database.reading() as session:
+        return {
+            table.name: sorted(map(tuple, session.execute(select(table))), key=repr)
+            for table in metadata.sorted_tables
+        }
+
+
+@pytest.fixture
+def elsewhere(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Database]:
+    """An empty database of the same kind, without tables."""
+    if database.is_sqlite:
+        found = Database(f"sqlite:///{tmp_path}/elsewhere.db")
+        yield found
+        found.dispose()
+        return
+    server = request.getfixturevalue("postgres_server")
+    found = Database(server.create_database("elsewhere"))
+    yield found
+    found.dispose()
+    server.drop_database("elsewhere")
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    make_project(database, pairs=4, overlap=2)
+    judge(database, "ada", comparisons=3)
+    with database.writing() as session:
+        audit.record(session, by=None, action=audit.Action.EXPORTED, subject="p", now=NOON)
+    return database
+
+
+def test_a_backup_restored_elsewhere_holds_every_row(filled, elsewhere, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    revision = backup.revision_of(elsewhere, tmp_path / "b", PROGRAMS)
+    backup.restore(elsewhere, tmp_path / "b", PROGRAMS)
+
+    assert revision == migrate.head_revision()
+    assert rows_of(elsewhere) == rows_of(filled)
+    assert backup.contents(elsewhere) == backup.Contents(projects=1, comparisons=4, judgments=3)
+    with elsewhere.reading() as session:
+        verified = audit.verify(session)
+    assert (verified.entries > 0, verified.problem) == (True, None)
+
+
+def test_a_restored_database_is_worked_on_like_any_other(filled, elsewhere, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    backup.restore(elsewhere, tmp_path / "b", PROGRAMS)
+
+    judge(elsewhere, "lin", comparisons=2)
+    assert backup.contents(elsewhere) == backup.Contents(projects=1, comparisons=4, judgments=5)
+    with pytest.raises(Exception, match="never changed"), elsewhere.writing() as session:
+        session.execute(text("DELETE FROM audit_entries"))
+
+
+def test_a_restore_replaces_what_came_after_the_backup(filled, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    then = rows_of(filled)
+    judge(filled, "lin", comparisons=2)
+    import_plain(filled, [pair(9)])
+
+    backup.restore(filled, tmp_path / "b", PROGRAMS)
+
+    assert rows_of(filled) == then
+
+
+def test_an_older_backup_is_brought_to_this_version(filled, elsewhere, tmp_path):
+    migrate.downgrade(filled, "0002")
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    migrate.upgrade(elsewhere)
+
+    assert backup.revision_of(elsewhere, tmp_path / "b", PROGRAMS) == "0002"
+    backup.restore(elsewhere, tmp_path / "b", PROGRAMS)
+
+    assert migrate.current_revision(elsewhere) == migrate.head_revision()
+    assert backup.contents(elsewhere) == backup.Contents(projects=1, comparisons=4, judgments=3)
+
+
+def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(filled, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    backup.back_up(filled, folder / "b", PROGRAMS)
+
+    assert [path.name for path in folder.iterdir()] == ["b"]
+    assert stat.S_IMODE((folder / "b").stat().st_mode) == 0o600
+
+
+def test_a_file_is_not_overwritten(filled, tmp_path):
+    (tmp_path / "b").write_text("precious")
+
+    with pytest.raises(InvalidInput, match="exists already and is not overwritten"):
+        backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    assert (tmp_path / "b").read_text() == "precious"
+
+
+def test_a_database_without_tables_is_not_backed_up(elsewhere, tmp_path):
+    with pytest.raises(PrefloopError, match=r"has no tables|is not there"):
+        backup.back_up(elsewhere, tmp_path / "b", PROGRAMS)
+    assert not (tmp_path / "b").exists()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def make_noise(path: Path) -> None:
+    path.write_text("id,verdict\n1,A\n")
+
+
+@pytest.mark.parametrize("spoil", [cut, make_noise, Path.unlink])
+def test_a_damaged_backup_is_refused_before_anything_is_touched(
+    filled: Database, tmp_path: Path, spoil: Callable[[Path], None]
+):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    spoil(tmp_path / "b")
+
+    with pytest.raises(InvalidInput, match=r"/b "):
+        backup.revision_of(filled, tmp_path / "b", PROGRAMS)
+
+
+def test_a_backup_of_a_later_version_is_refused(filled, tmp_path):
+    with filled.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+
+    with pytest.raises(InvalidInput, match="revision 9999, which this version does not know"):
+        backup.revision_of(filled, tmp_path / "b", PROGRAMS)
+    with pytest.raises(Conflict, match="cannot be replaced safely"):
+        backup.restore(filled, tmp_path / "b", PROGRAMS)
+
+
+def test_a_restore_that_fails_leaves_everything_as_it_was(filled, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    judge(filled, "lin", comparisons=1)
+    before = rows_of(filled)
+    cut(tmp_path / "b")
+
+    with pytest.raises(StorageUnavailable):
+        backup.restore(filled, tmp_path / "b", PROGRAMS)
+    assert rows_of(filled) == before
+
+
+def test_a_backup_of_the_other_kind_is_refused(filled, tmp_path):
+    path = tmp_path / "other"
+    path.write_bytes(b"PGDMP123456789012" if filled.is_sqlite else b"SQLite format 3\0")
+
+    with pytest.raises(InvalidInput, match=r"is a backup of .*, and PREFLOOP_DATABASE_URL names"):
+        backup.revision_of(filled, path, PROGRAMS)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_sqlite_file_in_use_is_not_replaced(filled, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    server = Database(filled.url.render_as_string())
+    with server.reading() as session:
+        session.scalar(select(Project))
+
+    with pytest.raises(Conflict, match="in use; stop the server"):
+        backup.restore(filled, tmp_path / "b", PROGRAMS)
+    server.dispose()
+    backup.restore(filled, tmp_path / "b", PROGRAMS)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_sqlite_backup_ends_although_others_write_all_the_time(filled, tmp_path, monkeypatch):
+    # So that many commits fall between the pages.
+    monkeypatch.setattr(backup_sqlite, "PAGES_AT_ONCE", 1)
+    copying = threading.Thread(
+        target=backup.back_up, args=[filled, tmp_path / "b", PROGRAMS], daemon=True
+    )
+    copying.start()
+    deadline = time.monotonic() + 30
+    written = 0
+    while copying.is_alive() and time.monotonic() < deadline:
+        written += 1
+        add_annotator(filled, f"annotator {written}")
+
+    assert not copying.is_alive()
+    assert written > 0
+    copy = Database(f"sqlite:///{tmp_path}/b")
+    assert backup.contents(copy) == backup.contents(filled)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_other_tables_of_a_postgresql_database_stay(filled, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS)
+    with filled.writing() as session:
+        session.execute(text("CREATE TABLE theirs (id int)"))
+
+    backup.restore(filled, tmp_path / "b", PROGRAMS)
+
+    assert "theirs" in inspect(filled.engine).get_table_names()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_missing_programs_are_named(filled, tmp_path):
+    with pytest.raises(InvalidInput, match=r"pg_dump is not in .*PG_BIN"):
+        backup.back_up(filled, tmp_path / "b", PostgresPrograms(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_said(filled, tmp_path):
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        backup.back_up(filled, tmp_path / "none" / "b", PROGRAMS)
+    assert os.listdir(tmp_path) != ["none"]
