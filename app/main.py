@@ -26,6 +26,7 @@ from app.web import (
     people,
     projects,
     sign_in,
+    tokens,
 )
 from app.web.access import check_every_route_has_a_rule, refuse_forged_requests
 from app.web.assets import static_files
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         admin,
         account,
         people,
+        tokens,
     ):
         app.include_router(module.router)
     app.include_router(v1.router)

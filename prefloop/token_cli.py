@@ -36,7 +36,9 @@ def token_create(
     now = utc_now()
     with open_database().writing() as session:
         owner = accounts.find_person(session, name)
-        made = tokens.create(session, owner, scopes=scopes, days=days, label=label, now=now)
+        made = tokens.create(
+            session, owner, scopes=scopes, days=days, label=label, by=None, now=now
+        )
     if as_json:
         print_json({"token": made.text, **_shown(made.row, owner.name, now=now)})
         return
@@ -106,7 +108,7 @@ def token_revoke(
         ) from error
     now = utc_now()
     with open_database().writing() as session:
-        row = tokens.revoke(session, wanted, owner=None, now=now)
+        row = tokens.revoke(session, wanted, by=None, now=now)
         owner = session.get_one(Annotator, row.annotator_id)
     if as_json:
         print_json(_shown(row, owner.name, now=now))

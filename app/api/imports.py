@@ -73,7 +73,7 @@ async def import_lines(
         await _receive(request.stream(), body, settings.import_megabytes)
         body.seek(0)
         summary = await to_thread.run_sync(
-            _import, database, slug, body, rejects, limiter=_one_at_a_time
+            _import, database, admin, slug, body, rejects, limiter=_one_at_a_time
         )
     return StreamingResponse(_answer(summary, rejects), media_type="application/json")
 
@@ -95,13 +95,15 @@ async def _receive(chunks: AsyncIterator[bytes], body: IO[bytes], megabytes: int
         body.write(chunk)
 
 
-def _import(database: Database, slug: str, body: IO[bytes], rejects: IO[bytes]) -> ImportSummary:
+def _import(
+    database: Database, admin: Annotator, slug: str, body: IO[bytes], rejects: IO[bytes]
+) -> ImportSummary:
     def reject(found: Rejected) -> None:
         line = {"line": found.line, "reason": found.reason}
         rejects.write((b"," if rejects.tell() else b"") + json.dumps(line).encode())
 
     records = json_lines(body, longest=LONGEST_LINE)
-    return imports.import_records(database, slug, records, now=utc_now(), reject=reject)
+    return imports.import_records(database, slug, records, by=admin, now=utc_now(), reject=reject)
 
 
 def _answer(summary: ImportSummary, rejects: IO[bytes]) -> Iterator[bytes]:

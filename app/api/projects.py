@@ -16,7 +16,8 @@ from app.api.schemas import GuidelineRequest, PreferenceRow, ProjectAnswer, Proj
 from app.db import Database, utc_now
 from app.models.projects import Project
 from app.rules.agreement import AgreementReport
-from app.services import agreement, exports, guidelines, progress, projects
+from app.services import agreement, audit, exports, guidelines, progress, projects
+from app.services.audit import Action
 from app.services.exports import ExportOptions
 
 router = APIRouter(prefix="/projects", tags=["Projects"])
@@ -115,8 +116,17 @@ def stream_preferences(
     """A row is that of an export bundle with its `split`. What is judged meanwhile may or may not
     be in the stream; `prefloop export` sees one state of the project throughout."""
     options = ExportOptions(rows=rows, ties=ties)
-    with database.reading() as session:
+    with database.writing() as session:
         project = projects.get_for(session, admin, slug)
+        audit.record(
+            session,
+            by=admin,
+            action=Action.EXPORTED,
+            subject=f"project {slug}",
+            details={"rows": rows, "ties": ties, "over": "api"},
+            now=utc_now(),
+        )
+    with database.reading() as session:
         first, after = exports.preference_page(session, project, options)
     stream = _pages(database, project, options, first, after)
     return StreamingResponse(stream, media_type=NDJSON)

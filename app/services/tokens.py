@@ -6,10 +6,11 @@ and memberships of its owner as they are now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -19,6 +20,8 @@ from app.access import reaches
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
 from app.models.accounts import Annotator, ApiToken, Role
+from app.services import audit
+from app.services.audit import Action
 from app.services.credentials import hash_token, new_token
 
 PREFIX = "prefloop_"
@@ -73,9 +76,13 @@ def create(
     scopes: Collection[str],
     days: int,
     label: str,
+    by: Annotator | None,
     now: datetime,
 ) -> NewToken:
-    """A token that ends after `days`. Raises InvalidInput for a scope beyond the owner's role."""
+    """A token that ends after `days`. Raises InvalidInput for a scope beyond the owner's role.
+
+    `by` is who makes it: the owner, or None for the command line.
+    """
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidInput(f"The token would last {days} days; choose 1 to {LONGEST_DAYS}.")
     label = label.strip()
@@ -102,6 +109,8 @@ def create(
     )
     session.add(row)
     session.flush()
+    details = {"scopes": row.scopes, "days": days}
+    _write_down(session, Action.TOKEN_MADE, row, owner, details, by=by, now=now)
     return NewToken(text, row)
 
 
@@ -140,16 +149,39 @@ def list_all(session: Session) -> list[tuple[ApiToken, str]]:
     return [(token, name) for token, name in rows]
 
 
-def revoke(session: Session, token_id: UUID, *, owner: Annotator | None, now: datetime) -> ApiToken:
-    """End a token at once; repeating it changes nothing. None as owner is the command line, which
-    may revoke anybody's."""
+def revoke(session: Session, token_id: UUID, *, by: Annotator | None, now: datetime) -> ApiToken:
+    """End a token at once; repeating it changes nothing. `by` is its owner, or None for the command
+    line, which may revoke anybody's."""
     token = session.scalar(select(ApiToken).where(ApiToken.id == token_id).with_for_update())
-    if token is None or (owner is not None and token.annotator_id != owner.id):
-        whose = " of yours" if owner else ""
+    if token is None or (by is not None and token.annotator_id != by.id):
+        whose = " of yours" if by else ""
         raise NotFound(f"There is no token {token_id}{whose}; the list shows the id of each.")
-    token.revoked_at = token.revoked_at or now
-    session.flush()
+    if token.revoked_at is None:
+        token.revoked_at = now
+        session.flush()
+        owner = session.get_one(Annotator, token.annotator_id)
+        _write_down(session, Action.TOKEN_REVOKED, token, owner, {}, by=by, now=now)
     return token
+
+
+def _write_down(
+    session: Session,
+    action: Action,
+    token: ApiToken,
+    owner: Annotator,
+    details: Mapping[str, Any],
+    *,
+    by: Annotator | None,
+    now: datetime,
+) -> None:
+    audit.record(
+        session,
+        by=by,
+        action=action,
+        subject=audit.person(owner),
+        details={"token": str(token.id), **details},
+        now=now,
+    )
 
 
 def state(token: ApiToken, *, now: datetime) -> str:

@@ -54,7 +54,9 @@ def make_token(site: Site, owner: Annotator, scopes: Collection[str] | None = No
     """A token of this person; for all that their role may ask for, unless scopes are named."""
     chosen = scopes_of(Role(owner.role)) if scopes is None else scopes
     with site.database.writing() as session:
-        made = tokens.create(session, owner, scopes=chosen, days=30, label="test", now=utc_now())
+        made = tokens.create(
+            session, owner, scopes=chosen, days=30, label="test", by=owner, now=utc_now()
+        )
     return made.text
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
 from app.models.accounts import Annotator, ApiToken, Role
-from app.services import accounts, tokens
+from app.services import accounts, audit, tokens
 
 LATER = NOON + timedelta(hours=1)
 
@@ -19,7 +19,9 @@ def person(database, name="ada", role=Role.ANNOTATOR) -> Annotator:
 
 def create(database, owner, *, scopes=("annotate",), days=30, label="script"):
     with database.writing() as session:
-        return tokens.create(session, owner, scopes=scopes, days=days, label=label, now=NOON)
+        return tokens.create(
+            session, owner, scopes=scopes, days=days, label=label, by=owner, now=NOON
+        )
 
 
 def test_a_token_says_whose_request_it_is_and_is_stored_only_as_a_hash(database):
@@ -56,8 +58,8 @@ def test_a_revoked_token_and_one_of_a_disabled_owner_are_dead_at_once(database):
     ada, eve = person(database), person(database, "eve")
     of_ada, of_eve = create(database, ada), create(database, eve)
     with database.writing() as session:
-        tokens.revoke(session, of_ada.row.id, owner=ada, now=NOON)
-        accounts.disable(session, "eve", now=NOON)
+        tokens.revoke(session, of_ada.row.id, by=ada, now=NOON)
+        session.execute(update(Annotator).where(Annotator.id == eve.id).values(disabled_at=NOON))
 
     for made in (of_ada, of_eve):
         with pytest.raises(SignInRequired):
@@ -93,10 +95,10 @@ def test_only_the_owner_may_revoke_and_a_stranger_learns_nothing(database):
     made = create(database, ada)
     with database.writing() as session:
         with pytest.raises(NotFound) as hidden:
-            tokens.revoke(session, made.row.id, owner=eve, now=NOON)
+            tokens.revoke(session, made.row.id, by=eve, now=NOON)
         unknown = uuid4()
         with pytest.raises(NotFound) as missing:
-            tokens.revoke(session, unknown, owner=eve, now=NOON)
+            tokens.revoke(session, unknown, by=eve, now=NOON)
 
     assert str(hidden.value).replace(str(made.row.id), str(unknown)) == str(missing.value)
     assert tokens.authenticate(database, made.text, now=NOON)
@@ -106,10 +108,27 @@ def test_revoking_twice_keeps_the_first_time(database):
     made = create(database, person(database))
     for now in (NOON, LATER):
         with database.writing() as session:
-            row = tokens.revoke(session, made.row.id, owner=None, now=now)
+            row = tokens.revoke(session, made.row.id, by=None, now=now)
 
     assert row.revoked_at == NOON
     assert tokens.state(row, now=NOON) == "revoked"
+
+
+def test_making_and_revoking_are_written_down_without_the_token(database):
+    ada = person(database)
+    made = create(database, ada, scopes=["read"])
+    for _ in range(2):
+        with database.writing() as session:
+            tokens.revoke(session, made.row.id, by=None, now=LATER)
+
+    with database.reading() as session:
+        entries = [row.entry for row in audit.page_of(session, name="person ada").rows][:2]
+    assert [(entry.action, entry.annotator_id) for entry in entries] == [
+        ("token revoked", None),
+        ("token made", ada.id),
+    ]
+    assert entries[1].details == {"token": str(made.row.id), "scopes": ["read"], "days": 30}
+    assert made.text not in str([entry.details for entry in entries])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +159,7 @@ def test_one_person_has_a_limited_number_of_live_tokens(database, monkeypatch):
         create(database, owner)
 
     with database.writing() as session:
-        tokens.revoke(session, first.row.id, owner=owner, now=NOON)
+        tokens.revoke(session, first.row.id, by=owner, now=NOON)
 
     assert create(database, owner)
 
