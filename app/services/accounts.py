@@ -105,10 +105,16 @@ def reset_password(session: Session, name: str, password: str, *, now: datetime)
 
 
 def change_password(
-    database: Database, annotator: Annotator, current: str, new: str, *, now: datetime
-) -> None:
-    """Replace one's own password, which ends all one's sessions. Raises InvalidInput where the
-    current one is wrong. Who never had one, coming in by a link, gives none.
+    database: Database,
+    annotator: Annotator,
+    current: str,
+    new: str,
+    *,
+    session_hours: int,
+    now: datetime,
+) -> str:
+    """Replace one's own password, which ends all one's sessions; the token of a new one. Raises
+    InvalidInput where the current one is wrong. Who never had one, coming in by a link, gives none.
 
     Like `sign_in`, this checks and hashes between two transactions.
     """
@@ -122,6 +128,9 @@ def change_password(
         if person.password_hash != stored:
             raise Conflict("Your password was changed elsewhere at this moment; sign in with it.")
         _set_password(session, person, new_hash, by=person, now=now)
+        return start_session(
+            session, person, session_hours=session_hours, through="new password", now=now
+        )
 
 
 def _set_password(
