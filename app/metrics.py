@@ -47,7 +47,7 @@ LEASE_SECONDS = Histogram(
 )
 SUBMIT_SECONDS = Histogram(
     "prefloop_submit_seconds",
-    "Time to store a judgment and give out the next comparison, with their commit.",
+    "Time to store a judgment, on pages also to give out the next comparison, with the commit.",
     ["outcome"],
     buckets=SECONDS,
     registry=REGISTRY,

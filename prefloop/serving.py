@@ -179,7 +179,7 @@ class _Supervisor(Multiprocess):
         for old, new in zip(before, self.processes, strict=True):
             if old is not new:
                 forget_process(old.pid)
-                log.error("worker replaced", pid=old.pid, exit_code=old.exitcode, new_pid=new.pid)
+                log.error("worker replaced", worker=old.pid, exit_code=old.exitcode, by=new.pid)
 
     def terminate_all(self) -> None:
         # Held open here, it would take connections that nobody answers.
@@ -191,6 +191,6 @@ class _Supervisor(Multiprocess):
         for process in self.processes:
             process.process.join(max(0.0, deadline - time.monotonic()))
             if process.process.is_alive():
-                log.error("worker killed", pid=process.pid, after_seconds=GRACE_SECONDS + 5)
+                log.error("worker killed", worker=process.pid, after_seconds=GRACE_SECONDS + 5)
                 process.kill()
                 process.join()
