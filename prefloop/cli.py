@@ -7,6 +7,7 @@ import typer
 
 from prefloop import backup_cli, project_cli, server_cli, token_cli, train_cli
 from prefloop.align_cli import align
+from prefloop.audit_cli import audit
 from prefloop.demo_cli import demo
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ server_cli.db.command("backup")(backup_cli.backup)
 server_cli.db.command("restore")(backup_cli.restore)
 app.add_typer(server_cli.db, name="db")
 app.add_typer(server_cli.user, name="user")
+app.add_typer(audit, name="audit")
 app.add_typer(token_cli.token, name="token")
 app.add_typer(project_cli.project, name="project")
 app.command("import")(project_cli.import_)
