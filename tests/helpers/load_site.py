@@ -79,6 +79,6 @@ def _invite(database: Database, name: str, now: datetime, links: int = 8) -> Inv
         made = now + LINKS_MADE
         found = [accounts.create_sign_in_link(session, person, now=made) for _ in range(links)]
         token = tokens.create(
-            session, person, scopes=["annotate"], days=2, label="load", now=now
+            session, person, scopes=["annotate"], days=2, label="load", by=person, now=now
         ).text
     return Invited(person.id.hex, found, token)
