@@ -87,6 +87,10 @@ class PostgresDatabases(PostgresServer):
         # Names of databases must be the same in every run.
         self._tag = "bench"
 
+    def __enter__(self) -> PostgresDatabases:
+        self.start()
+        return self
+
     def get(self, comparisons: int) -> str:
         """The address of a database with so many comparisons, seeded when there is none yet."""
         kept = f"seed_{version(comparisons)}"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 from helpers.processes import poll_until, running
+from sqlalchemy import delete
 
 from app.db import Database, utc_now
-from app.models.accounts import SignInSession
-from app.services import accounts
+from app.models.accounts import ApiToken, SignInSession
+from app.services import accounts, tokens
 from app.services.credentials import hash_token
 from benchmarks.client import Answer, Connection
-from benchmarks.drive import Unexpected, Work
+from benchmarks.drive import Seat, Unexpected, Work
 from benchmarks.machine import Processes
 from benchmarks.seed import SLUG, annotator_name
 
@@ -38,6 +39,8 @@ def serving(prefloop: Path, database_url: str, folder: Path, *, workers: int) ->
     environment = {
         "PREFLOOP_DATABASE_URL": database_url,
         "PREFLOOP_SECRET_KEY": "benchmark-" * 4,
+        # Nobody who reads what they judge comes near the limit that this lifts.
+        "PREFLOOP_REQUESTS_PER_MINUTE": "10000000",
         "NO_COLOR": "1",
     }
     command = [str(prefloop), "serve", "--port", "0", "--workers", str(workers)]
@@ -145,3 +148,29 @@ class ApiSeat:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def api_seats(database: Database, server: Server, annotators: int) -> list[ApiSeat]:
+    seats = []
+    with database.writing() as session:
+        # Nobody may have more than a hundred of them.
+        session.execute(delete(ApiToken))
+        for number in range(annotators):
+            person = accounts.find_person(session, annotator_name(number))
+            token = tokens.create(
+                session,
+                person,
+                by=person,
+                scopes=[tokens.Scope.ANNOTATE],
+                days=1,
+                label="benchmark",
+                now=utc_now(),
+            )
+            seats.append(ApiSeat(server.port, token.text))
+    return seats
+
+
+SEATS: dict[str, Callable[[Database, Server, int], Sequence[Seat]]] = {
+    "api": api_seats,
+    "pages": page_seats,
+}
