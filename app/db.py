@@ -1,15 +1,16 @@
 """Engines, transactions, the declarative base: all that tells SQLite from PostgreSQL.
 
 A transaction is `with database.writing() as session` or `with database.reading() as session`. A
-writing transaction on SQLite starts with BEGIN IMMEDIATE behind one lock of this process, so that
-writers queue instead of failing. Migrations are in `migrations/`.
+writing transaction on SQLite starts with BEGIN IMMEDIATE behind one lock for all threads and
+processes, so that writers queue instead of failing. Migrations are in `migrations/`.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,13 +22,21 @@ from sqlalchemy.exc import (
     DatabaseError,
     DataError,
     DBAPIError,
+    DisconnectionError,
     IntegrityError,
+    InternalError,
     OperationalError,
 )
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidInput, StorageUnavailable
+
+try:
+    import fcntl
+except ImportError:  # Windows has none.
+    fcntl = None  # type: ignore[assignment]
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -66,6 +75,66 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class _Turn:
+    """The right to write to one SQLite file: one thread of one process at a time.
+
+    SQLite itself lets processes wait by asking again and again, and whoever asks at the right
+    moment wins; a file lock wakes them. Where there can be none, SQLite's own waiting remains.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._threads = threading.Lock()
+        self._path = None if path is None else f"{path}.lock"
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        if fcntl is None or self._path is None:
+            return
+        with suppress(OSError):
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        if fcntl is not None and self._file is not None:
+            with suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+
+def _watch_file(engine: Engine, path: str, may_create: Callable[[], bool]) -> None:
+    """Answer with an error, instead of writing to a file that was moved away or to a new empty one.
+
+    An open connection writes on to a file that was moved or deleted, and SQLite makes a missing
+    file: both would acknowledge what nobody finds again.
+    """
+
+    def identity() -> tuple[int, int]:
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The database file {path} is not there ({os.strerror(error.errno or 0)}). Put it "
+                "back, or make a new one with `prefloop db upgrade`."
+            ) from error
+        return found.st_dev, found.st_ino
+
+    @event.listens_for(engine, "do_connect")
+    def look_first(*_: object) -> None:
+        if not may_create():
+            identity()
+
+    @event.listens_for(engine, "connect")
+    def remember(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = identity()
+
+    @event.listens_for(engine, "checkout")
+    def look_again(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info["file"] != identity():
+            raise DisconnectionError("the database file was replaced")
+
+
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -101,9 +170,14 @@ class Database:
             }
         )
         self.engine = create_engine(self.url, **options)
+        path = self.url.database if self.is_sqlite else None
+        path = None if path in (None, "", ":memory:") else path
+        self._may_create = False
         if self.is_sqlite:
             _configure_sqlite(self.engine)
-        self._writer_lock = threading.Lock() if self.is_sqlite else nullcontext()
+        if path is not None:
+            _watch_file(self.engine, path, lambda: self._may_create)
+        self._turn = _Turn(path) if self.is_sqlite else nullcontext()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._writing_engine = self.engine.execution_options(writing=True)
 
@@ -111,7 +185,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block and rolls back on any error."""
         with (
-            self._writer_lock,
+            self._turn,
             self._guard(),
             self._sessions(bind=self._writing_engine) as session,
             session.begin(),
@@ -127,10 +201,15 @@ class Database:
             yield session
 
     @contextmanager
-    def connecting(self) -> Iterator[Connection]:
-        """A bare connection in a transaction, for migrations."""
-        with self._guard(), self.engine.begin() as connection:
-            yield connection
+    def connecting(self, *, create: bool = False) -> Iterator[Connection]:
+        """A bare connection in a transaction, for migrations; `create` makes an SQLite file that
+        is not there."""
+        self._may_create = create
+        try:
+            with self._guard(), self.engine.begin() as connection:
+                yield connection
+        finally:
+            self._may_create = False
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -148,7 +227,9 @@ class Database:
                 f"Something else changed the same data at this moment ({_found(error)}). "
                 "Nothing was stored; try again."
             ) from error
-
+        except InternalError as error:
+            # PostgreSQL says so of a transaction that may only read, on a standby for example.
+            raise StorageUnavailable(_storage_sentence(error)) from error
         except DatabaseError as error:
             # The exact class is what SQLite raises for a file that is no database.
             if type(error) is not DatabaseError:

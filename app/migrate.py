@@ -40,15 +40,19 @@ def current_revision(database: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database to a revision; a filled one gets its sums computed anew."""
-    before = current_revision(database)
-    with database.connecting() as connection:
+def upgrade(database: Database, revision: str = "head") -> str | None:
+    """Bring the database to a revision; a filled one gets its sums computed anew.
+
+    An SQLite file that is not there is made. Gives the revision that was found.
+    """
+    with database.connecting(create=True) as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
     if before is not None and before != current_revision(database) == head_revision():
         with database.writing() as session:
             for project in session.scalars(select(Project)).all():
                 tallies.rebuild(session, project, queue.policy_of(project))
+    return before
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -83,8 +83,7 @@ def db_upgrade() -> None:
     from app import migrate
 
     database = open_database(migrated=False)
-    before = migrate.current_revision(database)
-    migrate.upgrade(database)
+    before = migrate.upgrade(database)
     after = migrate.current_revision(database)
     say(f"Database is up to date ({after})." if before == after else f"{before} -> {after}")
 

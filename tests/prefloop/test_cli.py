@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -86,8 +87,8 @@ def test_tables_for_people_are_aligned_and_say_n(prefloop, data):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("agreement", "--project", "x"), "at revision none, this version needs"),
-        (("serve",), "Run `prefloop db upgrade`"),
+        (("agreement", "--project", "x"), "is not there (No such file or directory)"),
+        (("serve",), "make a new one with `prefloop db upgrade`"),
         (("train", "rm", "--bundle", "b", "--model", "m", "--out", "o"), "no manifest.json"),
         (("train", "rm", "--bundle", "b", "--model", "m", "--out", "o", "--set", "epoch=1"),
          "epochs"),
@@ -174,10 +175,10 @@ def test_a_weak_secret_is_refused_without_being_shown(prefloop):
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("nonsense", "cannot be read; expected sqlite:///file.db or postgresql+psycopg://"),
+        ("nonsense", "cannot be read; expected sqlite:///file.db or postgresql"),
         ("mysql://me:sesame@host/name", "names mysql; expected sqlite or postgresql"),
         ("postgresql+psycopg://me:sesame@127.0.0.1:1/name", "could not be used"),
-        ("sqlite:////no/such/folder/x.db", "unable to open database file"),
+        ("sqlite:////no/such/folder/x.db", "is not there|unable to open database file"),
         ("sqlite:///data.jsonl", "file is not a database"),
     ],
 )
@@ -186,7 +187,7 @@ def test_a_database_that_cannot_be_used_is_one_sentence(prefloop, data, address,
     found = prefloop(*command, PREFLOOP_DATABASE_URL=address)
 
     assert found.returncode == 1
-    assert sentence in found.stderr
+    assert re.search(sentence, found.stderr)
     assert len(found.stderr.strip().splitlines()) == 1
     assert "sesame" not in found.stderr
 

@@ -66,14 +66,14 @@ def test_a_higher_overlap_reopens_what_was_finished_for_those_who_have_not_judge
 
 
 def test_a_lower_overlap_keeps_what_was_given_and_opens_nothing(database):
-    make_project(database, pairs=2, overlap=3)
+    make_project(database, pairs=1, overlap=3)
     ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
     for annotator in (ada, bo):
         submit(database, annotator, lease(database, annotator))
+    import_plain(database, [pair(2)])
 
     set_overlap(database, 1)
 
-    # Both took the same comparison first; the other one wants its first judgment.
     assert open_slots(database) == [0, 1]
     with database.reading() as session:
         assert session.scalar(select(func.count(Judgment.id))) == 2
