@@ -28,7 +28,7 @@ from app.errors import PrefloopError
 from app.main import create_app
 from app.models.accounts import Role
 from app.models.projects import Comparison, Project
-from app.services import accounts, guidelines, overview, projects
+from app.services import accounts, comparisons, guidelines, projects
 from app.settings import Settings
 
 LAPTOP = ViewportSize(width=1280, height=780)
@@ -66,13 +66,13 @@ def copy_of(database: Path, folder: Path) -> Path:
 
 def put_first(session: Session, project: Project) -> str:
     """Let the queue begin with a comparison on which all agreed; the text that they preferred."""
-    found = overview.comparisons(session, project, show="judged")
+    found = comparisons.page_of(session, project, show="judged")
     unanimous = [row for row in found.rows if set(row.verdicts) in ({"1"}, {"2"})]
     if not unanimous:
         sys.exit(f"No comparison on the first page of {project.slug} has one verdict only.")
     row = max(unanimous, key=lambda row: sum(map(len, row.responses)))
     session.get_one(Comparison, row.id).priority = 1
-    detail = overview.comparison(session, project, row.id)
+    detail = comparisons.detail(session, project, row.id)
     return next(c.text for c in detail.completions if c.label in row.verdicts)
 
 

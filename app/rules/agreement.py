@@ -4,13 +4,13 @@
 carry a reason instead of a number. Left out on purpose: skips are missing data and never counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.rules.bootstrap import Floats, Statistic, bootstrap
+from app.rules.bootstrap import Floats, Statistic, Summed, bootstrap
 
 Counts = NDArray[np.int64]
 
@@ -24,6 +24,9 @@ class AgreementReport:
     n_items_overlap: int
     n_annotators: int
     n_pairs: int
+    resampled: str
+    """What the intervals resample: `prompts`, or `prompt_groups` (random groups of whole prompts,
+    in a large project)."""
     verdict_shares: dict[str, float]
     percent_agreement: Statistic
     percent_agreement_no_ties: Statistic
@@ -33,59 +36,87 @@ class AgreementReport:
     chance_agreement_no_ties: Statistic
 
 
-def measure(
-    counts: Counts, groups: Counts, labels: Sequence[str], ties: Sequence[str], n_annotators: int
-) -> AgreementReport:
-    """All statistics of `counts`.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What is measured: each row stands for one or more items of one unit with equal counts."""
 
-    groups is (N,): the prompt of each item, which is the unit of resampling. `ties` names the
-    labels that the figures without ties leave out.
-    """
-    decisive = np.array([label not in ties for label in labels])
-    totals = counts.sum(axis=0)
+    counts: Counts
+    """(N, q)."""
+    groups: Counts
+    """(N,): the unit of resampling, a prompt or a group of prompts."""
+    items: Counts
+    """(N,): how many items."""
+    resampled: str
+
+
+def measure(
+    table: Table, labels: Sequence[str], ties: Sequence[str], n_annotators: int
+) -> AgreementReport:
+    """All statistics. `ties` names the labels that the figures without ties leave out."""
+    counts, items = table.counts, table.items
+    decisive = counts[:, [label not in ties for label in labels]]
+    totals = items @ counts
     n = int(totals.sum())
-    shares = {label: float(t) / n if n else 0.0 for label, t in zip(labels, totals, strict=True)}
     per_item = counts.sum(axis=1)
+    (
+        percent, percent_no_ties, alpha, alpha_no_ties, chance, chance_no_ties,
+    ) = bootstrap(
+        [
+            statistic(given)
+            for statistic in (percent_agreement, krippendorff_alpha_nominal, chance_agreement)
+            for given in (counts, decisive)
+        ],
+        table.groups,
+        items,
+    )  # fmt: skip
     return AgreementReport(
         n_judgments=n,
-        n_items=int((per_item > 0).sum()),
-        n_items_overlap=int((per_item > 1).sum()),
+        n_items=int(items[per_item > 0].sum()),
+        n_items_overlap=int(items[per_item > 1].sum()),
         n_annotators=n_annotators,
-        n_pairs=int((per_item * (per_item - 1) // 2).sum()),
-        verdict_shares=shares,
-        percent_agreement=percent_agreement(counts, groups),
-        percent_agreement_no_ties=percent_agreement(counts[:, decisive], groups),
-        krippendorff_alpha_nominal=krippendorff_alpha_nominal(counts, groups),
-        krippendorff_alpha_nominal_no_ties=krippendorff_alpha_nominal(counts[:, decisive], groups),
-        chance_agreement=chance_agreement(counts, groups),
-        chance_agreement_no_ties=chance_agreement(counts[:, decisive], groups),
+        n_pairs=int(items @ (per_item * (per_item - 1) // 2)),
+        resampled=table.resampled,
+        verdict_shares={
+            label: float(total) / n if n else 0.0
+            for label, total in zip(labels, totals, strict=True)
+        },
+        percent_agreement=percent,
+        percent_agreement_no_ties=percent_no_ties,
+        krippendorff_alpha_nominal=alpha,
+        krippendorff_alpha_nominal_no_ties=alpha_no_ties,
+        chance_agreement=chance,
+        chance_agreement_no_ties=chance_no_ties,
     )
 
 
-def percent_agreement(counts: Counts, groups: Counts) -> Statistic:
+def percent_agreement(counts: Counts) -> Summed:
     """Share of equal labels of two random annotators of a random item (item mean).
 
     Mean over items with two labels or more of sum_k n_ik (n_ik - 1) / (n_i (n_i - 1)).
     """
-    counts, groups = _overlapping(counts, groups)
-    n_i = counts.sum(axis=1)
-    same = (counts * (counts - 1)).sum(axis=1) / (n_i * (n_i - 1))
-    units = _sum_by_group(np.column_stack([same, np.ones(len(same))]), groups)
-    return bootstrap(
-        units, lambda sums: _ratio(sums[:, 0], sums[:, 1]), n=len(counts), undefined="no_overlap"
+
+    def add(counts: Counts) -> Floats:
+        n_i = counts.sum(axis=1)
+        same = (counts * (counts - 1)).sum(axis=1) / (n_i * (n_i - 1))
+        return np.column_stack([same, np.ones(len(counts))])
+
+    return _overlapping(
+        counts, add, lambda sums: _ratio(sums[:, 0], sums[:, 1]), undefined="no_overlap"
     )
 
 
-def krippendorff_alpha_nominal(counts: Counts, groups: Counts) -> Statistic:
+def krippendorff_alpha_nominal(counts: Counts) -> Summed:
     """Krippendorff's alpha with nominal distances (Content Analysis, 2004, ch. 11).
 
     alpha = 1 - (n - 1) sum_{c != k} o_ck / sum_{c != k} n_c n_k from the coincidences o_ck.
     """
-    counts, groups = _overlapping(counts, groups)
     q = counts.shape[1]
-    n_i = counts.sum(axis=1)[:, None, None]
-    pairs = counts[:, :, None] * (counts[:, None, :] - np.eye(q, dtype=np.int64))
-    units = _sum_by_group((pairs / (n_i - 1)).reshape(len(counts), q * q), groups)
+
+    def add(counts: Counts) -> Floats:
+        n_i = counts.sum(axis=1)[:, None, None]
+        pairs = counts[:, :, None] * (counts[:, None, :] - np.eye(q, dtype=np.int64))
+        coincidences: Floats = (pairs / (n_i - 1)).reshape(len(counts), q * q)
+        return coincidences
 
     def alpha(sums: Floats) -> Floats:
         coincidences = sums.reshape(-1, q, q)
@@ -96,34 +127,33 @@ def krippendorff_alpha_nominal(counts: Counts, groups: Counts) -> Statistic:
         share: Floats = (n - 1) * _ratio(observed, np.where(expected > 1e-9, expected, 0.0))
         return 1 - share
 
-    undefined = "one_category" if len(counts) else "no_overlap"
-    return bootstrap(units, alpha, n=len(counts), undefined=undefined)
+    undefined = "one_category" if (counts.sum(axis=1) > 1).any() else "no_overlap"
+    return _overlapping(counts, add, alpha, undefined=undefined)
 
 
-def chance_agreement(counts: Counts, groups: Counts) -> Statistic:
+def chance_agreement(counts: Counts) -> Summed:
     """Agreement of two labels drawn from the label shares of the overlapping items: sum_k p_k^2."""
-    counts, groups = _overlapping(counts, groups)
-    return bootstrap(
-        _sum_by_group(counts.astype(np.float64), groups),
+    return _overlapping(
+        counts,
+        lambda counts: counts.astype(np.float64),
         lambda sums: _ratio((sums**2).sum(axis=1), sums.sum(axis=1) ** 2),
-        n=len(counts),
         undefined="no_overlap",
     )
 
 
-def _overlapping(counts: Counts, groups: Counts) -> tuple[Counts, Counts]:
+def _overlapping(
+    counts: Counts,
+    add: Callable[[Counts], Floats],
+    statistic: Callable[[Floats], Floats],
+    *,
+    undefined: str,
+) -> Summed:
+    """The statistic of the items with two labels or more; `add` says what these add to its sums."""
     overlap = counts.sum(axis=1) > 1
-    return counts[overlap], groups[overlap]
-
-
-def _sum_by_group(rows: Floats, groups: Counts) -> Floats:
-    """(N, S) rows summed within each group: (U, S)."""
-    if len(rows) == 0:
-        return rows
-    names, index = np.unique(groups, return_inverse=True)
-    sums = np.zeros((len(names), rows.shape[1]))
-    np.add.at(sums, index, rows)
-    return sums
+    added = add(counts[overlap])
+    rows = np.zeros((len(counts), added.shape[1]))
+    rows[overlap] = added
+    return Summed(rows=rows, counts=overlap, statistic=statistic, undefined=undefined)
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

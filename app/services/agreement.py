@@ -1,78 +1,90 @@
-"""Agreement of a project's annotators: counts the judgments and hands the counts to the rules."""
+"""Agreement of a project's annotators: reads counts of labels and hands them to the rules.
 
-from uuid import UUID
+A project of up to EXACT_UP_TO judged comparisons is read comparison by comparison, and its
+intervals resample prompts. A larger one is read from the sums that are kept with each judgment
+(`VoteCount`), which know of a comparison only in which of 256 random groups its prompt lies: the
+values are the same, and intervals resample these groups. A group holds whole prompts, so what
+belongs together stays together.
+"""
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, case, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, func, literal_column, select
+from sqlalchemy.orm import Session
 
-from app.models.judgments import Judgment, Verdict
-from app.models.projects import Comparison, ComparisonCompletion, Project
-from app.rules.agreement import AgreementReport, measure
-from app.services.current import is_current
+from app.models.projects import Comparison, Project
+from app.models.tallies import AnnotatorDay, VoteCount
+from app.rules.agreement import AgreementReport, Table, measure
 
 LABELS = ("first", "second", "tie", "both_bad")
 """Canonical: `first` and `second` are the comparison's completions, whatever side showed them."""
 TIES = ("tie", "both_bad")
+EXACT_UP_TO = 20_000
 
 
 def for_project(session: Session, project: Project) -> AgreementReport:
     """Agreement over the comparisons of two completions. Gold items and repeats are left out."""
-    third = aliased(ComparisonCompletion)
-    of_two = select(Comparison.id).where(
-        Comparison.project_id == project.id,
-        Comparison.kind == "normal",
-        ~exists().where(third.comparison_id == Comparison.id, third.position == 2),
+    judged = session.scalar(
+        select(func.sum(VoteCount.comparisons)).where(VoteCount.project_id == project.id)
     )
-    counted = (
-        Judgment.project_id == project.id,
-        Judgment.kind == "normal",
-        is_current(),
-        Judgment.comparison_id.in_(of_two),
-    )
-    prompts, counts = _counts(session, counted)
-    numbers = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
-    groups = np.array([numbers[prompt] for prompt in prompts], dtype=np.int64)
-    annotators = session.scalar(
-        select(func.count(Judgment.annotator_id.distinct())).where(*counted)
-    )
-    return measure(counts, groups, LABELS, TIES, annotators or 0)
+    read = _by_prompt if (judged or 0) <= EXACT_UP_TO else _by_prompt_group
+    return measure(read(session, project), LABELS, TIES, _annotators(session, project))
 
 
-def _counts(
-    session: Session, counted: tuple[ColumnElement[bool], ...]
-) -> tuple[list[UUID], NDArray[np.int64]]:
-    """The prompt of each judged comparison, and (N, 4) how often each of LABELS was given to it."""
-    given = (
-        select(
-            Judgment.comparison_id,
-            Judgment.verdict,
-            Judgment.preferred_id,
-            func.count().label("n"),
-        )
-        .where(*counted)
-        .group_by(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id)
-        .subquery()
-    )
-    says = (
-        ComparisonCompletion.position == 0,
-        ComparisonCompletion.position == 1,
-        given.c.verdict == Verdict.TIE,
-        given.c.verdict == Verdict.BOTH_BAD,
-    )
+def _by_prompt(session: Session, project: Project) -> Table:
     rows = session.execute(
         select(
-            Comparison.prompt_id, *(func.sum(case((label, given.c.n), else_=0)) for label in says)
+            Comparison.prompt_id,
+            Comparison.n_first,
+            Comparison.n_second,
+            Comparison.n_tie,
+            Comparison.n_both_bad,
         )
-        .join(given, given.c.comparison_id == Comparison.id)
-        .outerjoin(
-            ComparisonCompletion,
-            (ComparisonCompletion.comparison_id == Comparison.id)
-            & (ComparisonCompletion.completion_id == given.c.preferred_id),
+        .where(
+            Comparison.project_id == project.id,
+            # As the index says it: its condition is matched by its words.
+            literal_column("comparisons.judged > 0"),
+            Comparison.kind == "normal",
+            Comparison.size == 2,
         )
-        .group_by(Comparison.id, Comparison.prompt_id)
         .order_by(Comparison.id)
     ).all()
     counts = np.array([row[1:] for row in rows], dtype=np.int64).reshape(-1, len(LABELS))
-    return [row[0] for row in rows], counts
+    numbers = {prompt: i for i, prompt in enumerate(dict.fromkeys(row[0] for row in rows))}
+    return Table(
+        counts=counts,
+        groups=np.array([numbers[row[0]] for row in rows], dtype=np.int64),
+        items=np.ones(len(rows), dtype=np.int64),
+        resampled="prompts",
+    )
+
+
+def _by_prompt_group(session: Session, project: Project) -> Table:
+    rows: list[Row[tuple[int, ...]]] = list(
+        session.execute(
+            select(
+                VoteCount.prompt_group,
+                VoteCount.n_first,
+                VoteCount.n_second,
+                VoteCount.n_tie,
+                VoteCount.n_both_bad,
+                VoteCount.comparisons,
+            ).where(VoteCount.project_id == project.id)
+        )
+    )
+    table = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, len(LABELS) + 2)
+    return Table(
+        counts=table[:, 1:-1],
+        groups=table[:, 0],
+        items=table[:, -1],
+        resampled="prompt_groups",
+    )
+
+
+def _annotators(session: Session, project: Project) -> int:
+    """Those with a judgment that counts."""
+    found = session.scalar(
+        select(func.count(AnnotatorDay.annotator_id.distinct())).where(
+            AnnotatorDay.project_id == project.id, AnnotatorDay.counted > 0
+        )
+    )
+    return found or 0

@@ -1,18 +1,31 @@
-"""One line for each annotator of a project: pace, side bias, agreement with the others."""
+"""One line for each annotator of a project: pace, side bias, agreement with the others.
+
+All but pace comes from the sums that are kept with each judgment (`AnnotatorDay`); pace is that of
+an annotator's latest judgments, which an index finds.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from uuid import UUID
 
-from sqlalchemy import String, Subquery, case, cast, func, select
+from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator
-from app.models.judgments import Judgment, Skip
-from app.models.projects import Comparison, Project
+from app.models.judgments import Judgment
+from app.models.projects import Project
+from app.models.tallies import AnnotatorDay
 from app.rules.bootstrap import Statistic
 from app.rules.proportions import wilson
-from app.services.current import clamp_page, counts_for
+from app.rules.tallies import CREDIT
+from app.services.current import clamp_page
+
+LATEST = 200
+"""Of so many judgments, the latest ones, is the median time."""
+SUMS = (
+    "judged", "counted", "tie", "both_bad", "skipped", "sided", "first_side", "shared", "credit",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +33,13 @@ class AnnotatorRow:
     name: str
     kind: str
     judgments: int
+    """Those that agreement and exports are made of."""
+    planted: int
+    """Judgments of gold and repeats, which are counted nowhere else in the row."""
     ties: int
     skips: int
     median_active_ms: int | None
+    """Over the annotator's latest judgments of any kind, as far as their time is known."""
     left_rate: Statistic
     """Share of verdicts for the left side among those for a side; unknown for imported ones."""
     agreement_with_others: Statistic
@@ -47,107 +64,55 @@ def for_project(
     query = (
         select(Annotator.name, Annotator.kind, sums)
         .join(sums, sums.c.annotator_id == Annotator.id)
-        .order_by(sums.c.judgments.desc(), Annotator.name)
+        .order_by(sums.c.counted.desc(), Annotator.name)
     )
     if name.strip():
         query = query.where(Annotator.name.icontains(name.strip(), autoescape=True))
     found = session.execute(query).all()
     page, pages = clamp_page(page, len(found), per_page)
-    shown = found[(page - 1) * per_page : page * per_page]
-    ids = [row.annotator_id for row in shown]
-    medians = _median_active_ms(session, project, ids)
-    skips = _skips(session, project, ids)
-    rows = [
-        AnnotatorRow(
-            name=row.name,
-            kind=row.kind,
-            judgments=row.judgments,
-            ties=row.ties,
-            skips=skips.get(row.annotator_id, 0),
-            median_active_ms=medians.get(row.annotator_id),
-            left_rate=wilson(row.left, row.sided, undefined="no_shown_sides"),
-            agreement_with_others=wilson(row.credit, row.shared, undefined="no_overlap"),
-            last_judged_at=row.last_judged_at,
+    rows = []
+    for row in found[(page - 1) * per_page : page * per_page]:
+        median_active_ms, last_judged_at = _latest(session, project, row.annotator_id)
+        rows.append(
+            AnnotatorRow(
+                name=row.name,
+                kind=row.kind,
+                judgments=row.counted,
+                planted=row.judged - row.counted,
+                ties=row.tie + row.both_bad,
+                skips=row.skipped,
+                median_active_ms=median_active_ms,
+                left_rate=wilson(row.first_side, row.sided, undefined="no_shown_sides"),
+                agreement_with_others=wilson(
+                    int(row.credit) / CREDIT, row.shared, undefined="no_overlap"
+                ),
+                last_judged_at=last_judged_at,
+            )
         )
-        for row in shown
-    ]
     return AnnotatorsPage(rows=rows, page=page, pages=pages, total=len(found))
 
 
 def _sums(project: Project) -> Subquery:
-    """What each annotator's judgments add up to; the database does the adding."""
-    comparison, preferred = Judgment.comparison_id, Judgment.preferred_id
-    same_label = (comparison, Judgment.verdict, preferred)
-    on_the_left = Judgment.shown_order[0].as_string()
-    # Sides of imported judgments are unknown, and an undecided verdict takes none.
-    is_left = case(
-        (
-            preferred.is_not(None) & Judgment.assignment_id.is_not(None),
-            case((on_the_left == func.replace(cast(preferred, String), "-", ""), 1), else_=0),
-        )
-    )
-    vote = (
-        select(
-            Judgment.annotator_id,
-            Judgment.received_at,
-            preferred.is_(None).label("undecided"),
-            is_left.label("is_left"),
-            func.count().over(partition_by=comparison).label("given"),
-            func.count().over(partition_by=same_label).label("same"),
-        )
-        .join(Comparison, Comparison.id == comparison)
-        .where(*counts_for(project))
-        .subquery()
-        .c
-    )
-    shared = vote.given > 1
-    credit = (vote.same - 1.0) / (vote.given - 1)
+    """The sums of everybody who judged."""
     return (
         select(
-            vote.annotator_id,
-            func.count().label("judgments"),
-            func.sum(case((vote.undecided, 1), else_=0)).label("ties"),
-            func.count(vote.is_left).label("sided"),
-            func.coalesce(func.sum(vote.is_left), 0).label("left"),
-            func.sum(case((shared, 1), else_=0)).label("shared"),
-            func.sum(case((shared, credit), else_=0)).label("credit"),
-            func.max(vote.received_at).label("last_judged_at"),
+            AnnotatorDay.annotator_id,
+            *(func.sum(getattr(AnnotatorDay, name)).label(name) for name in SUMS),
         )
-        .group_by(vote.annotator_id)
+        .where(AnnotatorDay.project_id == project.id)
+        .group_by(AnnotatorDay.annotator_id)
+        .having(func.sum(AnnotatorDay.judged) > 0)
         .subquery()
     )
 
 
-def _median_active_ms(
-    session: Session, project: Project, annotators: list[UUID]
-) -> dict[UUID, int]:
-    """The mean of the middle one or two of each annotator's active times, those that have any."""
-    annotator, active_ms = Judgment.annotator_id, Judgment.active_ms
-    times = (
-        select(
-            annotator,
-            active_ms,
-            func.row_number().over(partition_by=annotator, order_by=active_ms).label("place"),
-            func.count().over(partition_by=annotator).label("n"),
-        )
-        .join(Comparison, Comparison.id == Judgment.comparison_id)
-        .where(*counts_for(project), annotator.in_(annotators), active_ms.is_not(None))
-        .subquery()
-    )
-    doubled = 2 * times.c.place
+def _latest(session: Session, project: Project, annotator_id: UUID) -> tuple[int | None, datetime]:
+    """The median active time of the latest judgments, and when the last one came."""
     rows = session.execute(
-        select(times.c.annotator_id, func.avg(times.c.active_ms))
-        .where(doubled >= times.c.n, doubled <= times.c.n + 2)
-        .group_by(times.c.annotator_id)
-    )
-    return {annotator: round(median) for annotator, median in rows}
-
-
-def _skips(session: Session, project: Project, annotators: list[UUID]) -> dict[UUID, int]:
-    return dict(
-        session.execute(
-            select(Skip.annotator_id, func.count())
-            .where(Skip.project_id == project.id, Skip.annotator_id.in_(annotators))
-            .group_by(Skip.annotator_id)
-        ).all()
-    )
+        select(Judgment.active_ms, Judgment.received_at)
+        .where(Judgment.annotator_id == annotator_id, Judgment.project_id == project.id)
+        .order_by(Judgment.received_at.desc())
+        .limit(LATEST)
+    ).all()
+    times = [row.active_ms for row in rows if row.active_ms is not None]
+    return round(median(times)) if times else None, rows[0].received_at

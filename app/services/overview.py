@@ -1,27 +1,22 @@
-"""What an admin sees of a project: counts, comparisons with their judgments."""
+"""How far a project is, in numbers.
 
-from collections.abc import Sequence
+They come from the sums that are kept beside the rows (`models/tallies.py`) and from indexes, so
+that the page over millions of judgments opens at once.
+"""
+
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
-from app.models.accounts import Annotator
-from app.models.judgments import Assignment, AssignmentState, Flag, Judgment, Skip, Verdict
-from app.models.projects import (
-    Comparison,
-    ComparisonCompletion,
-    Completion,
-    Demonstration,
-    Project,
-    Prompt,
-)
-from app.services.current import clamp_page, is_current
+from app.models.judgments import Assignment, Flag, Verdict
+from app.models.projects import Comparison, Project
+from app.models.tallies import AnnotatorDay, ProjectContent
+from app.services import comparisons
 
-EXCERPT = 160
+DAYS_SHOWN = 30
+DAY_SUMS = ("judged", "counted", "skipped", *Verdict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,295 +25,81 @@ class Overview:
     completions: int
     demonstrations: int
     comparisons: int
+    """Without gold, which is never finished."""
+    gold: int
     finished_comparisons: int
+    """Those that want no further judgment and that nobody has on lease."""
     judgments: int
-    target_judgments: int
+    """All of them, gold and repeats too."""
+    counted_judgments: int
+    """Those that agreement and exports are made of."""
     annotators: int
     skips: int
     flags: int
     verdicts: dict[str, int]
+    """Of the counted judgments."""
     judgments_by_day: list[tuple[str, int]]
     """(ISO date in UTC, judgments received), the last 30 days that have any."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonRow:
-    id: UUID
-    excerpt: str
-    responses: list[str]
-    """Their beginnings, in the stored order."""
-    judgments: int
-    verdicts: dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonsPage:
-    rows: list[ComparisonRow]
-    page: int
-    pages: int
-    total: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompletionView:
-    id: UUID
-    label: str
-    text: str
-    source: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgmentView:
-    annotator_name: str
-    annotator_kind: str
-    verdict_text: str
-    strength: int | None
-    rationale: str | None
-    shown: str | None
-    """Where the first completion stood; None for an imported judgment, where nobody knows."""
-    received_at: datetime
-    active_ms: int | None
-    kind: str
-    late: bool
-    superseded: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoteView:
-    """A flag or a skip: not a verdict, but a reason that somebody gave."""
-
-    act: str
-    annotator_name: str
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonDetail:
-    id: UUID
-    messages: list[dict[str, str]]
-    completions: list[CompletionView]
-    judgments: list[JudgmentView]
-    notes: list[NoteView]
-
-
 def for_project(session: Session, project: Project) -> Overview:
-    in_prompts = Prompt.project_id == project.id
-    judged = (Judgment.project_id == project.id, is_current())
-
-    def count(query: Select[int]) -> int:
-        return session.scalar(query) or 0
-
-    verdicts = session.execute(
-        select(Judgment.verdict, func.count()).where(*judged).group_by(Judgment.verdict)
+    content = session.get(ProjectContent, project.id) or ProjectContent(
+        prompts=0, completions=0, demonstrations=0, comparisons=0
     )
-    day = func.date(Judgment.received_at)
-    by_day = session.execute(
-        select(day, func.count()).where(*judged).group_by(day).order_by(day.desc()).limit(30)
+    gold = comparisons.count(session, project, "gold")
+    normal = content.comparisons - gold
+    unfinished = comparisons.count(session, project, "open") + last_leased(session, project)
+    days = _days(session, project)
+    sums = {name: sum(day[name] for day in days) for name in DAY_SUMS}
+    judges = select(func.count(AnnotatorDay.annotator_id.distinct())).where(
+        AnnotatorDay.project_id == project.id, AnnotatorDay.judged > 0
     )
-    comparisons = select(func.count(Comparison.id)).where(Comparison.project_id == project.id)
-    target = func.sum(func.coalesce(Comparison.overlap, project.overlap))
-    by_verdict = dict(verdicts.all())
     return Overview(
-        prompts=count(select(func.count(Prompt.id)).where(in_prompts)),
-        completions=count(select(func.count(Completion.id)).join(Prompt).where(in_prompts)),
-        demonstrations=count(
-            select(func.count(Demonstration.id))
-            .join(Prompt, Prompt.id == Demonstration.prompt_id)
-            .where(in_prompts)
-        ),
-        comparisons=count(comparisons),
-        finished_comparisons=count(
-            comparisons.where(
-                Comparison.open_slots == 0,
-                exists().where(Judgment.comparison_id == Comparison.id),
-                ~exists().where(
-                    Assignment.comparison_id == Comparison.id,
-                    Assignment.state == AssignmentState.LEASED,
-                ),
-            )
-        ),
-        judgments=sum(by_verdict.values()),
-        target_judgments=count(select(target).where(Comparison.project_id == project.id)),
-        annotators=count(select(func.count(Judgment.annotator_id.distinct())).where(*judged)),
-        skips=count(select(func.count(Skip.id)).where(Skip.project_id == project.id)),
-        flags=count(select(func.count(Flag.id)).where(Flag.project_id == project.id)),
-        verdicts=by_verdict,
-        judgments_by_day=[(str(date), n) for date, n in by_day][::-1],
-    )
-
-
-def comparisons(
-    session: Session, project: Project, *, page: int = 1, per_page: int = 25, show: str = "all"
-) -> ComparisonsPage:
-    """One page of comparisons, in the queue's order.
-
-    show: `all`, `judged` (any judgment), `open` (wants more), `contested` (two different verdicts
-    or two different preferred completions), `flagged`.
-    """
-    query = select(Comparison).where(Comparison.project_id == project.id)
-    has_judgment = exists().where(Judgment.comparison_id == Comparison.id)
-    if show == "judged":
-        query = query.where(has_judgment)
-    elif show == "open":
-        query = query.where(Comparison.open_slots > 0)
-    elif show == "flagged":
-        query = query.where(exists().where(Flag.comparison_id == Comparison.id))
-    elif show == "contested":
-        contested = (
-            select(Judgment.comparison_id)
-            .where(Judgment.project_id == project.id, is_current())
-            .group_by(Judgment.comparison_id)
-            .having(
-                (func.min(Judgment.verdict) != func.max(Judgment.verdict))
-                | (func.count(Judgment.preferred_id.distinct()) > 1)
-            )
-        )
-        query = query.where(Comparison.id.in_(contested))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    page, pages = clamp_page(page, total, per_page)
-    found = session.scalars(
-        query.order_by(Comparison.priority.desc(), Comparison.id.desc())
-        .limit(per_page)
-        .offset((page - 1) * per_page)
-    ).all()
-    return ComparisonsPage(rows=_rows(session, found), page=page, pages=pages, total=total)
-
-
-def comparison(session: Session, project: Project, comparison_id: UUID) -> ComparisonDetail:
-    """One comparison with every judgment it got, superseded ones too."""
-    found = session.get(Comparison, comparison_id)
-    if found is None or found.project_id != project.id:
-        raise NotFound(f"There is no comparison {comparison_id} in {project.slug}.")
-    completions = _completions(session, found.id)
-    labels = {completion.id: completion.label for completion in completions}
-    revised = set(
-        session.scalars(
-            select(Judgment.supersedes_id).where(
-                Judgment.comparison_id == found.id, Judgment.supersedes_id.is_not(None)
-            )
-        )
-    )
-    rows = session.execute(
-        select(Judgment, Annotator.name, Annotator.kind)
-        .join(Annotator, Annotator.id == Judgment.annotator_id)
-        .where(Judgment.comparison_id == found.id)
-        .order_by(Judgment.received_at, Judgment.id)
-    )
-    return ComparisonDetail(
-        id=found.id,
-        messages=session.get_one(Prompt, found.prompt_id).messages,
-        completions=completions,
-        judgments=[
-            _judgment_view(judgment, name, kind, labels, judgment.id in revised)
-            for judgment, name, kind in rows
+        prompts=content.prompts,
+        completions=content.completions,
+        demonstrations=content.demonstrations,
+        comparisons=normal,
+        gold=gold,
+        finished_comparisons=normal - unfinished,
+        judgments=sums["judged"],
+        counted_judgments=sums["counted"],
+        annotators=_count(session, judges),
+        skips=sums["skipped"],
+        flags=_count(session, select(func.count(Flag.id)).where(Flag.project_id == project.id)),
+        verdicts={str(verdict): sums[verdict] for verdict in Verdict if sums[verdict]},
+        judgments_by_day=[(day["day"].isoformat(), day["judged"]) for day in days if day["judged"]][
+            -DAYS_SHOWN:
         ],
-        notes=_notes(session, found.id),
     )
 
 
-def _shown(judgment: Judgment, labels: dict[UUID, str]) -> str | None:
-    if judgment.assignment_id is None:
-        return None
-    place = "on top" if judgment.layout == "stacked" else "on the left"
-    return f"{labels[UUID(hex=judgment.shown_order[0])]} {place}"
+def last_leased(session: Session, project: Project) -> int:
+    """Comparisons whose last wanted judgments somebody has on lease."""
+    return _count(
+        session,
+        select(func.count(Comparison.id.distinct()))
+        .join(Assignment, Assignment.comparison_id == Comparison.id)
+        .where(
+            Assignment.project_id == project.id,
+            # As the index says it.
+            literal_column("assignments.state = 'leased'"),
+            Assignment.kind == "normal",
+            Comparison.open_slots == 0,
+        ),
+    )
 
 
-def _rows(session: Session, comparisons: Sequence[Comparison]) -> list[ComparisonRow]:
-    ids = [c.id for c in comparisons]
-    positions: dict[tuple[UUID, UUID], int] = {}
-    responses: dict[UUID, list[str]] = {comparison_id: [] for comparison_id in ids}
-    for member, text in session.execute(
-        select(ComparisonCompletion, func.substr(Completion.text, 1, 2 * EXCERPT))
-        .join(Completion, Completion.id == ComparisonCompletion.completion_id)
-        .where(ComparisonCompletion.comparison_id.in_(ids))
-        .order_by(ComparisonCompletion.comparison_id, ComparisonCompletion.position)
-    ):
-        positions[member.comparison_id, member.completion_id] = member.position
-        responses[member.comparison_id].append(_excerpt(text))
-    verdicts: dict[UUID, dict[str, int]] = {comparison_id: {} for comparison_id in ids}
-    for comparison_id, verdict, preferred, n in session.execute(
-        select(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id, func.count())
-        .where(Judgment.comparison_id.in_(ids), is_current())
-        .group_by(Judgment.comparison_id, Judgment.verdict, Judgment.preferred_id)
-    ):
-        label = str(positions[comparison_id, preferred] + 1) if preferred else verdict
-        verdicts[comparison_id][label] = n
-    prompts = {
-        prompt.id: prompt
-        for prompt in session.scalars(
-            select(Prompt).where(Prompt.id.in_([c.prompt_id for c in comparisons]))
-        )
-    }
-    return [
-        ComparisonRow(
-            id=c.id,
-            excerpt=_excerpt(prompts[c.prompt_id].messages[-1]["content"]),
-            responses=responses[c.id],
-            judgments=sum(verdicts[c.id].values()),
-            verdicts=dict(sorted(verdicts[c.id].items())),
-        )
-        for c in comparisons
-    ]
-
-
-def _excerpt(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
-
-
-def _completions(session: Session, comparison_id: UUID) -> list[CompletionView]:
+def _days(session: Session, project: Project) -> list[dict[str, Any]]:
+    """The sums of each day, oldest first."""
+    sums = [func.sum(getattr(AnnotatorDay, name)).label(name) for name in DAY_SUMS]
     rows = session.execute(
-        select(ComparisonCompletion.position, Completion)
-        .join(Completion, Completion.id == ComparisonCompletion.completion_id)
-        .where(ComparisonCompletion.comparison_id == comparison_id)
-        .order_by(ComparisonCompletion.position)
+        select(AnnotatorDay.day, *sums)
+        .where(AnnotatorDay.project_id == project.id)
+        .group_by(AnnotatorDay.day)
+        .order_by(AnnotatorDay.day)
     )
-    return [
-        CompletionView(id=c.id, label=str(position + 1), text=c.text, source=c.source)
-        for position, c in rows
-    ]
+    return [dict(row) for row in rows.mappings()]
 
 
-def _notes(session: Session, comparison_id: UUID) -> list[NoteView]:
-    """Flags and skips of a comparison, oldest first."""
-    notes = [
-        NoteView(act=act, annotator_name=name, reason=reason, at=at)
-        for act, table, time in (
-            ("flagged", Flag, Flag.flagged_at),
-            ("skipped", Skip, Skip.skipped_at),
-        )
-        for name, reason, at in session.execute(
-            select(Annotator.name, table.reason, time)
-            .join(Annotator, Annotator.id == table.annotator_id)
-            .where(table.comparison_id == comparison_id)
-        )
-    ]
-    return sorted(notes, key=lambda note: (note.at, note.annotator_name))
-
-
-def _judgment_view(
-    judgment: Judgment, name: str, kind: str, labels: dict[UUID, str], superseded: bool
-) -> JudgmentView:
-    if judgment.preferred_id is not None:
-        verdict = f"prefers {labels[judgment.preferred_id]}"
-    elif judgment.verdict == Verdict.RANKING:
-        groups = [
-            " = ".join(labels[UUID(hex=c)] for c in group) for group in judgment.ranking or []
-        ]
-        verdict = " > ".join(groups)
-    else:
-        verdict = "tie" if judgment.verdict == Verdict.TIE else "both bad"
-    return JudgmentView(
-        annotator_name=name,
-        annotator_kind=kind,
-        verdict_text=verdict,
-        strength=judgment.strength,
-        rationale=judgment.rationale,
-        shown=_shown(judgment, labels),
-        received_at=judgment.received_at,
-        active_ms=judgment.active_ms,
-        kind=judgment.kind,
-        late=judgment.late,
-        superseded=superseded,
-    )
+def _count(session: Session, query: Select[int]) -> int:
+    return session.scalar(query) or 0

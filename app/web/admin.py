@@ -14,6 +14,7 @@ from app.services import (
     agreement,
     annotator_rows,
     audit,
+    comparisons,
     exports,
     guidelines,
     overview,
@@ -26,7 +27,7 @@ from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter(prefix="/admin/{slug}")
 
-Show = Literal["all", "judged", "contested", "open", "flagged"]
+Show = Literal["all", "judged", "contested", "open", "gold", "flagged"]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
@@ -72,7 +73,7 @@ def list_comparisons(
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        found = overview.comparisons(session, project, page=page, show=show)
+        found = comparisons.page_of(session, project, page=page, show=show)
     return render(request, "admin/comparisons.html", project=project, found=found, show=show)
 
 
@@ -86,7 +87,7 @@ def show_comparison(
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        detail = overview.comparison(session, project, comparison_id)
+        detail = comparisons.detail(session, project, comparison_id)
     _write_down_reading(database, reviewer, slug, {"comparison": str(comparison_id)})
     return render(request, "admin/comparison.html", project=project, detail=detail)
 

@@ -16,7 +16,7 @@ from helpers.data import (
 )
 
 from app.errors import NotFound
-from app.services import agreement, annotator_rows, judgments, overview
+from app.services import agreement, annotator_rows, comparisons, judgments, overview
 
 
 def test_the_counts_of_a_project(database):
@@ -37,7 +37,7 @@ def test_the_counts_of_a_project(database):
 
     assert (found.prompts, found.completions, found.demonstrations) == (3, 6, 1)
     assert (found.comparisons, found.finished_comparisons) == (3, 0)
-    assert (found.judgments, found.target_judgments, found.annotators) == (2, 6, 1)
+    assert (found.judgments, found.counted_judgments, found.annotators) == (2, 2, 1)
     assert (found.skips, found.flags) == (1, 1)
     assert found.verdicts == {"preferred": 1, "tie": 1}
     assert found.judgments_by_day == [("2026-05-04", 1), ("2026-05-05", 1)]
@@ -51,7 +51,7 @@ def test_comparisons_are_listed_by_what_is_asked_for(database):
 
     def shown(show: str) -> list[str]:
         with database.reading() as session:
-            page = overview.comparisons(session, project_of(session), show=show)
+            page = comparisons.page_of(session, project_of(session), show=show)
         return sorted(row.excerpt.count("x") for row in page.rows)
 
     assert shown("all") == [1, 2, 3, 11, 12, 13]
@@ -64,7 +64,7 @@ def test_a_page_out_of_range_is_the_nearest_one(database):
     make_project(database, pairs=5)
 
     with database.reading() as session:
-        last = overview.comparisons(session, project_of(session), page=99, per_page=2)
+        last = comparisons.page_of(session, project_of(session), page=99, per_page=2)
 
     assert (last.page, last.pages, last.total, len(last.rows)) == (3, 3, 5, 1)
 
@@ -79,7 +79,7 @@ def test_a_comparison_shows_who_said_what_and_how_it_was_shown(database):
     ).judgment.comparison_id
 
     with database.reading() as session:
-        found = overview.comparison(session, project_of(session), comparison)
+        found = comparisons.detail(session, project_of(session), comparison)
 
     label = {c.text: c.label for c in found.completions}
     (judgment,) = found.judgments
@@ -92,7 +92,7 @@ def test_a_comparison_shows_who_said_what_and_how_it_was_shown(database):
 def test_a_comparison_of_another_project_is_not_found(database):
     make_project(database)
     with pytest.raises(NotFound), database.reading() as session:
-        overview.comparison(session, project_of(session), UUID(int=5))
+        comparisons.detail(session, project_of(session), UUID(int=5))
 
 
 def test_agreement_of_a_project_codes_verdicts_by_completion_not_by_side(database):
@@ -220,8 +220,8 @@ def test_flags_and_skips_are_shown_with_their_reasons(database):
 
     with database.reading() as session:
         project = project_of(session)
-        (row,) = overview.comparisons(session, project, show="flagged").rows
-        notes = overview.comparison(session, project, row.id).notes
+        (row,) = comparisons.page_of(session, project, show="flagged").rows
+        notes = comparisons.detail(session, project, row.id).notes
 
     assert [(n.act, n.annotator_name, n.reason) for n in notes] == [
         ("flagged", "Ada", "It holds personal data"),
@@ -235,8 +235,8 @@ def test_the_sides_of_an_imported_judgment_are_unknown(database):
 
     with database.reading() as session:
         project = project_of(session)
-        (row,) = overview.comparisons(session, project).rows
-        (judgment,) = overview.comparison(session, project, row.id).judgments
+        (row,) = comparisons.page_of(session, project).rows
+        (judgment,) = comparisons.detail(session, project, row.id).judgments
 
     assert judgment.shown is None
     assert row.responses == ["first answer 1", "second answer 1"]
