@@ -101,13 +101,14 @@ class RequestLog:
         started = time.perf_counter()
         try:
             await self.app(scope, receive, send_with_id)
-        except Exception as error:
-            _report(scope, 500, started, error)
+        except Exception:
+            # The handler of unexpected errors, outside of every middleware, answers so.
+            _report(scope, 500, started)
             raise
-        _report(scope, status, started, None)
+        _report(scope, status, started)
 
 
-def _report(scope: Scope, status: int | None, started: float, error: Exception | None) -> None:
+def _report(scope: Scope, status: int | None, started: float) -> None:
     seconds = time.perf_counter() - started
     route = route_pattern(scope)
     method = scope["method"] if scope["method"] in METHODS else "other"
@@ -118,9 +119,7 @@ def _report(scope: Scope, status: int | None, started: float, error: Exception |
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
     }
-    if error is not None:
-        log.error("request", **fields, exc_info=error)
-    elif route == "/static":
+    if route == "/static":
         log.debug("request", **fields)
     else:
         log.info("request", **fields)
@@ -159,5 +158,5 @@ def _error_in(
 
 
 def _is_not_told_already(record: logging.LogRecord) -> bool:
-    """uvicorn repeats what the line of the request has told, with the error's own message."""
+    """uvicorn repeats an unexpected error that app/web/errors.py has told."""
     return not (record.name == "uvicorn.error" and str(record.msg).startswith("Exception in ASGI"))

@@ -16,6 +16,7 @@ def open_comparisons(session: Session) -> dict[str, int]:
         .where(Comparison.project_id == Project.id, Comparison.open_slots > 0)
         .correlate(Project)
         .scalar_subquery()
+        .label("waiting")
     )
     rows = session.execute(select(Project.slug, waiting).order_by(Project.slug))
-    return dict(rows.tuples().all())
+    return {row.slug: row.waiting for row in rows}

@@ -106,10 +106,16 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("unexpected error", route=_route(request), error=type(error).__name__)
+    log.error(
+        "unexpected error",
+        route=_route(request),
+        error=type(error).__name__,
+        exc_info=error,
+    )
     response = answer(request, 500, UNEXPECTED)
     # This handler runs outside every middleware.
     add_security_headers(response.headers)
+    response.headers["X-Request-Id"] = request.state.request_id
     return response
 
 

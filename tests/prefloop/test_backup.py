@@ -1,0 +1,152 @@
+"""A backup made while annotators submit over HTTP holds all that was acknowledged before it began,
+and a whole state of the database."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from helpers.load_site import SLUG, make_load_site
+from helpers.postgres import PostgresServer, find_binaries
+from helpers.processes import poll_until
+from helpers.serving import prefloop, serve
+from sqlalchemy import func, select
+
+from app.db import Database
+from app.models.judgments import Assignment, AssignmentState, Judgment, Preference
+from app.services import audit, projects, queue, tallies
+
+ANNOTATORS = 4
+
+
+@dataclass
+class Crowd:
+    """Annotators who judge without a pause until they are told to stop."""
+
+    address: str
+    acknowledged: list[str] = field(default_factory=list)
+    """Keys, appended once their 201 was received."""
+    problems: list[Exception] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def judge(self, token: str, name: str) -> None:
+        number = 0
+        try:
+            while not self.stop.is_set():
+                number += 1
+                assignment = self._post(token, f"/projects/{SLUG}/assignments")
+                if assignment is None:
+                    return
+                key = f"key {name} {number}"
+                body = {"verdict": "tie", "idempotency_key": key}
+                if len(assignment["comparison"]["completions"]) > 2:
+                    body = {"ranking": [["B"], ["A", "C"]], "idempotency_key": key}
+                self._post(token, f"/assignments/{assignment['id']}/judgment", body)
+                self.acknowledged.append(key)
+        except Exception as error:
+            self.problems.append(error)
+
+    def _post(self, token: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        data = json.dumps(body or {}).encode()
+        request = Request(f"{self.address}/api/v1{path}", data, headers, method="POST")
+        with urlopen(request, timeout=30) as answer:
+            return None if answer.status == 204 else json.load(answer)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of a database, and of another one to restore into."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/served.db", f"sqlite:///{tmp_path}/restored.db"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    names = ("served", "restored")
+    yield tuple(server.create_database(name) for name in names)
+    for name in names:
+        server.drop_database(name)
+
+
+def test_a_backup_while_annotators_submit_restores_to_a_whole_state(urls, tmp_path):
+    served, restored = urls
+    people = make_load_site(served, comparisons=2000, people=ANNOTATORS, plants=False)
+    programs = {"PG_BIN": str(find_binaries())}
+    unlimited = {"PREFLOOP_REQUESTS_PER_MINUTE": "1000000"}
+    with serve(tmp_path, served, "--workers", "2", **unlimited) as serving:
+        assert serving.address is not None
+        crowd = Crowd(serving.address)
+        threads = [
+            threading.Thread(target=crowd.judge, args=[person.token, str(i)])
+            for i, person in enumerate(people)
+        ]
+        for thread in threads:
+            thread.start()
+        poll_until(lambda: len(crowd.acknowledged) >= 40 or crowd.stop.is_set(), "some work")
+        before = set(crowd.acknowledged)
+        made = prefloop(served, "db", "backup", str(tmp_path / "b"), **programs)
+        after = len(crowd.acknowledged)
+        crowd.stop.set()
+        for thread in threads:
+            thread.join(timeout=30)
+
+    assert crowd.problems == []
+    assert made.returncode == 0, made.stderr
+    assert after > len(before), "annotators went on while the backup was made"
+    put_back = prefloop(restored, "db", "restore", str(tmp_path / "b"), **programs)
+    assert put_back.returncode == 0, put_back.stderr
+    check_whole(Database(restored), before)
+
+
+def check_whole(database: Database, acknowledged: set[str]) -> None:
+    with database.reading() as session:
+        keys = set(session.scalars(select(Judgment.idempotency_key)))
+        assert acknowledged - keys == set()
+        # A judgment, its preferences, its assignment and every sum were committed together.
+        judged = session.scalar(
+            select(func.count()).where(Assignment.state == AssignmentState.JUDGED)
+        )
+        ranked = session.scalar(select(func.count()).where(Judgment.verdict == "ranking"))
+        preferences = session.scalar(select(func.count()).select_from(Preference))
+        project = projects.by_slug(session, SLUG)
+        assert judged == len(keys)
+        assert preferences == 2 * (ranked or 0)
+        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert audit.verify(session).problem is None
+    database.dispose()
+
+
+def test_a_restore_asks_before_it_replaces_anything(tmp_path):
+    url = f"sqlite:///{tmp_path}/p.db"
+    make_load_site(url, comparisons=3, people=1)
+    prefloop(url, "db", "backup", "b", cwd=tmp_path)
+
+    unasked = prefloop(url, "db", "restore", "b", cwd=tmp_path)
+    confirmed = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
+
+    assert unasked.returncode == 1
+    assert "holds 1 projects, 3 comparisons, 0 judgments" in unasked.stderr
+    assert "add --yes to replace" in unasked.stderr
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert "Restored 1 projects, 3 comparisons, 0 judgments." in confirmed.stderr
+
+
+def test_a_sqlite_file_that_a_server_uses_is_not_replaced(tmp_path):
+    url = f"sqlite:///{tmp_path}/p.db"
+    make_load_site(url, comparisons=3, people=1)
+    prefloop(url, "db", "backup", "b", cwd=tmp_path)
+    with serve(tmp_path, url) as serving:
+        assert serving.answers("/readyz")
+        refused = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
+        still_ready = serving.answers("/readyz")
+    stopped = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
+
+    assert refused.returncode == 1
+    assert "is in use; stop the server" in refused.stderr
+    assert still_ready
+    assert stopped.returncode == 0, stopped.stderr
