@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import metrics
 from app.db import utc_now
+from app.errors import NotFound
 from app.models.accounts import Annotator
 from app.models.projects import Project
 from app.services import assignments, guidelines, judgments, progress, projects
@@ -103,6 +104,16 @@ def show_comparison(
     return render(request, "compare.html", work=work)
 
 
+def _project_of(session: Session, annotator: Annotator, slug: str, assignment_id: UUID) -> Project:
+    """The project that the address names; NotFound where the assignment is of another one."""
+    project = projects.get_of_assignment(session, annotator, assignment_id)
+    if project.slug != slug:
+        raise NotFound(
+            f"Assignment {assignment_id} is not of the project {slug!r}. Ask for the next one."
+        )
+    return project
+
+
 @router.post("/assignments/{assignment_id}/judgment")
 def submit_judgment(
     request: Request,
@@ -115,7 +126,7 @@ def submit_judgment(
 ) -> Response:
     now = utc_now()
     with metrics.submitting() as seen, database.writing() as session:
-        project = projects.get_for(session, annotator, slug)
+        project = _project_of(session, annotator, slug, assignment_id)
         stored = judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
         seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.judgment.late)
         work = _next_work(session, project, annotator, settings, now)
@@ -134,7 +145,7 @@ def skip_comparison(
 ) -> Response:
     now = utc_now()
     with metrics.skipping(), database.writing() as session:
-        project = projects.get_for(session, annotator, slug)
+        project = _project_of(session, annotator, slug, assignment_id)
         judgments.skip(session, annotator, assignment_id, reason, now=now)
         work = _next_work(session, project, annotator, settings, now)
     return render(request, "_comparison.html", work=work)
@@ -150,7 +161,7 @@ def flag_comparison(
     reason: ReasonField,
 ) -> Response:
     with database.writing() as session:
-        projects.get_for(session, annotator, slug)
+        _project_of(session, annotator, slug, assignment_id)
         judgments.flag(session, annotator, assignment_id, reason, now=utc_now())
     return render(request, "_flagged.html")
 
@@ -164,7 +175,7 @@ def extend_lease(
     assignment_id: UUID,
 ) -> Response:
     with database.writing() as session:
-        projects.get_for(session, annotator, slug)
+        _project_of(session, annotator, slug, assignment_id)
         assignments.heartbeat(
             session,
             annotator,
