@@ -18,15 +18,23 @@ TEST_PROCESSES ?= 2
 PYTEST_OPTIONS ?=
 PYTEST = OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 CHROMIUM="$$(cat $(VENV)/browser.path)" $(BIN)/python -m pytest
 
+QUICK ?=
+BENCH_OPTIONS ?=
+BENCH = PYTHONPATH=tests $(BIN)/python -m benchmarks
+# What benchmarks compare with has an environment of its own; seeded databases are kept in .bench.
+PEER ?= .venv-label-studio
+LABEL_STUDIO := 1.23.2
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check format soak clean
+.PHONY: help demo test lint check format soak bench-server clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make demo SERVE=0 SEED=1 PORT=8000    no web app at the end; another seed; another port'
 	@echo '  make test PYTEST_OPTIONS="-k split"   only some tests; TEST_PROCESSES=1 for one at a time'
+	@echo '  make bench-server QUICK=1             small sizes, a minute; the whole takes most of an hour'
 	@echo '  PYTHON=python3.12 VENV=.venv          the interpreter and the folder of the environment'
 
 demo: $(VENV)/.ok ## Run the whole loop on a small project, then serve the web app on it
@@ -37,6 +45,9 @@ test: $(VENV)/.ok-browser ## Run the tests, with a real PostgreSQL and a real br
 
 soak: $(VENV)/.ok-browser ## Run the slow tests
 	$(PYTEST) -m "slow and not gpu" --durations=15 $(PYTEST_OPTIONS)
+
+bench-server: $(VENV)/.ok-dev $(PEER)/.ok ## Measure annotators at work, admin pages, and Label Studio beside them
+	$(BENCH).server --peer $(PEER) $(if $(filter 1,$(QUICK)),--quick) $(BENCH_OPTIONS)
 
 lint: $(VENV)/.ok-dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
@@ -50,7 +61,7 @@ format: $(VENV)/.ok-dev ## Format and sort what can be done without thinking
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEER) .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: a step runs again only when what it installs from has changed.
@@ -82,4 +93,11 @@ $(VENV)/.ok-dev: $(VENV)/.ok
 
 $(VENV)/.ok-browser: $(VENV)/.ok-dev tools/ensure_browser.py
 	$(BIN)/python tools/ensure_browser.py > $(VENV)/browser.path
+	@touch $@
+
+$(PEER)/.ok: | $(VENV)/.ok-dev
+	@echo "Installing Label Studio into $(PEER) and importing its tasks; this takes minutes, once."
+	$(BIN)/python -m venv $(PEER)
+	$(PEER)/bin/python -m pip install -q --disable-pip-version-check label-studio==$(LABEL_STUDIO)
+	$(BENCH).label_studio $(PEER) .bench
 	@touch $@

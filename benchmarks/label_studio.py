@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,10 @@ from helpers.processes import free_port, poll_until, running
 from benchmarks.client import Answer, Connection
 from benchmarks.drive import Unexpected, Work
 from benchmarks.machine import Processes
-from benchmarks.pairs import Pair
+from benchmarks.pairs import Pair, make_pairs
 
+TASKS = 2000
+ANNOTATORS = 8
 PASSWORD = "benchmark-only"
 START_SECONDS = 300
 ENVIRONMENT = {
@@ -243,3 +246,13 @@ def judged_beyond_overlap(database: Path) -> tuple[int, int]:
     ).fetchone()
     connection.close()
     return total - tasks, total
+
+
+def main() -> None:
+    """`python -m benchmarks.label_studio ENVIRONMENT FOLDER`: prepare, so that runs are quick."""
+    environment, folder = (Path(argument).absolute() for argument in sys.argv[1:3])
+    prepare(environment, folder, make_pairs(TASKS), ANNOTATORS)
+
+
+if __name__ == "__main__":
+    main()

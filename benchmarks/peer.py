@@ -12,13 +12,11 @@ from app.models.accounts import Role
 from app.services import accounts, projects
 from benchmarks import checks, label_studio, ours
 from benchmarks.drive import drive
+from benchmarks.label_studio import ANNOTATORS, TASKS
 from benchmarks.pairs import Pair, make_pairs, write_import_file
 from benchmarks.report import medians
 from benchmarks.runs import Setting, measure
 from benchmarks.seed import SLUG, annotator_name
-
-TASKS = 2000
-ANNOTATORS = 8
 
 
 def compare(

@@ -151,8 +151,8 @@ def print_peer(name: str, ours: dict[str, dict[str, float]], theirs: dict[str, f
         )
     ]
     print_table(
-        f"{peer.ANNOTATORS} annotators, {peer.TASKS:,} pairs, overlap 1, SQLite, each as its start "
-        "command runs it",
+        f"{label_studio.ANNOTATORS} annotators, {label_studio.TASKS:,} pairs, overlap 1, SQLite, "
+        "each as its start command runs it",
         ["server", *(figure.replace("_", " ") for figure in names)],
         rows,
     )
