@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +28,7 @@ Every error is JSON: `{"error": {"status": 422, "sentence": "What was found and 
 SCHEMA_NAMES = "#/components/schemas/{model}"
 
 
+@cache
 def openapi_document() -> dict[str, Any]:
     """OpenAPI 3.1 of every route of the API, with the scope and the role that each needs."""
     document = get_openapi(

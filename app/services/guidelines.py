@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput
@@ -66,19 +66,25 @@ def has_read(session: Session, version: GuidelineVersion, annotator: Annotator) 
     return session.get(GuidelineReading, (version.id, annotator.id)) is not None
 
 
+# Every comparison handed out asks this, and building a statement costs more than running it.
+_NEWEST_AND_READ = (
+    select(
+        GuidelineVersion.version,
+        exists().where(
+            GuidelineReading.guideline_version_id == GuidelineVersion.id,
+            GuidelineReading.annotator_id == bindparam("annotator_id"),
+        ),
+    )
+    .where(GuidelineVersion.project_id == bindparam("project_id"))
+    .order_by(GuidelineVersion.version.desc())
+    .limit(1)
+)
+
+
 def require_read(session: Session, project: Project, annotator: Annotator) -> None:
     """Raises Conflict where the current version is unread: it comes before the next comparison."""
     newest = session.execute(
-        select(
-            GuidelineVersion.version,
-            exists().where(
-                GuidelineReading.guideline_version_id == GuidelineVersion.id,
-                GuidelineReading.annotator_id == annotator.id,
-            ),
-        )
-        .where(GuidelineVersion.project_id == project.id)
-        .order_by(GuidelineVersion.version.desc())
-        .limit(1)
+        _NEWEST_AND_READ, {"project_id": project.id, "annotator_id": annotator.id}
     ).one_or_none()
     if newest is not None and not newest[1]:
         raise Conflict(

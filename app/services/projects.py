@@ -3,9 +3,10 @@
 import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, NotFound
@@ -91,12 +92,14 @@ def sees_all(annotator: Annotator) -> bool:
 
 
 def list_for(session: Session, annotator: Annotator) -> list[Project]:
-    return list(session.scalars(_open_to(annotator).order_by(Project.name)))
+    found = session.scalars(_open_to(annotator).order_by(Project.name), _of(annotator))
+    return list(found)
 
 
 def get_for(session: Session, annotator: Annotator, slug: str) -> Project:
     """The project, or NotFound for a stranger too: who is not a member learns nothing."""
-    project = session.scalar(_open_to(annotator).where(Project.slug == slug))
+    query = _BY_SLUG if sees_all(annotator) else _OWN_BY_SLUG
+    project = session.scalar(query, {**_of(annotator), "slug": slug})
     if project is None:
         raise NotFound(f"There is no project {slug!r} that you can open.")
     return project
@@ -104,23 +107,44 @@ def get_for(session: Session, annotator: Annotator, slug: str) -> Project:
 
 def get_of_assignment(session: Session, annotator: Annotator, assignment_id: UUID) -> Project:
     """The project of the annotator's own assignment; NotFound also where they left it."""
-    project = session.scalar(
-        _open_to(annotator)
-        .join(Assignment, Assignment.project_id == Project.id)
-        .where(Assignment.id == assignment_id, Assignment.annotator_id == annotator.id)
-    )
+    query = _BY_ASSIGNMENT if sees_all(annotator) else _OWN_BY_ASSIGNMENT
+    project = session.scalar(query, {**_of(annotator), "assignment_id": assignment_id})
     if project is None:
         raise NotFound(f"There is no assignment {assignment_id} of yours. Ask for the next one.")
     return project
 
 
 def _open_to(annotator: Annotator) -> Select[Project]:
-    """The projects that this annotator may open."""
-    if sees_all(annotator):
-        return select(Project)
-    return select(Project).where(
-        exists().where(Membership.project_id == Project.id, Membership.annotator_id == annotator.id)
+    """The projects that this annotator may open; takes the parameters of `_of`."""
+    return _ALL if sees_all(annotator) else _OWN
+
+
+def _of(annotator: Annotator) -> dict[str, Any]:
+    return {"annotator_id": annotator.id}
+
+
+# Every request asks one of these, and building a statement costs more than running it.
+_ALL = select(Project)
+_OWN = _ALL.where(
+    exists().where(
+        Membership.project_id == Project.id, Membership.annotator_id == bindparam("annotator_id")
     )
+)
+
+
+def _with_slug(projects: Select[Project]) -> Select[Project]:
+    return projects.where(Project.slug == bindparam("slug"))
+
+
+def _of_assignment(projects: Select[Project]) -> Select[Project]:
+    return projects.join(Assignment, Assignment.project_id == Project.id).where(
+        Assignment.id == bindparam("assignment_id"),
+        Assignment.annotator_id == bindparam("annotator_id"),
+    )
+
+
+_BY_SLUG, _OWN_BY_SLUG = _with_slug(_ALL), _with_slug(_OWN)
+_BY_ASSIGNMENT, _OWN_BY_ASSIGNMENT = _of_assignment(_ALL), _of_assignment(_OWN)
 
 
 def is_member(session: Session, project: Project, annotator: Annotator) -> bool:

@@ -31,7 +31,7 @@ class AnyoneMay(Rule):
     def allows(self, role: Role | None) -> bool:
         return True
 
-    def __call__(self, visitor: CurrentVisitor) -> Visitor:
+    async def __call__(self, visitor: CurrentVisitor) -> Visitor:
         return visitor
 
 
@@ -44,7 +44,7 @@ class RoleMay(Rule):
     def allows(self, role: Role | None) -> bool:
         return reaches(role, self.role)
 
-    def __call__(self, visitor: CurrentVisitor) -> Annotator:
+    async def __call__(self, visitor: CurrentVisitor) -> Annotator:
         if visitor.annotator is None:
             raise SignInRequired("Sign in to see this page.")
         if not visitor.may(self.role):

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from app.access import reaches
 from app.db import Database, utc_now
 from app.models.accounts import Annotator, Role
 from app.services import accounts
+from app.services.accounts import SignedIn
 from app.settings import Settings
 
 
@@ -104,14 +106,11 @@ def _stranger(request: Request, settings: Settings) -> Visitor:
     )
 
 
-def current_visitor(request: Request) -> Visitor:
+async def current_visitor(request: Request) -> Visitor:
     """Looked up once a request; also kept on `request.state` for the error page."""
     settings = settings_of(request)
     token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
-    signed_in = None
-    if token:
-        with database_of(request).reading() as session:
-            signed_in = accounts.find_session(session, token, now=utc_now())
+    signed_in = await run_in_threadpool(_find_session, request, token) if token else None
     if signed_in is None:
         visitor = _stranger(request, settings)
     else:
@@ -120,6 +119,20 @@ def current_visitor(request: Request) -> Visitor:
     return visitor
 
 
+def _find_session(request: Request, token: str) -> SignedIn | None:
+    with database_of(request).reading() as session:
+        return accounts.find_session(session, token, now=utc_now())
+
+
+# Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.
+async def _database_for_route(request: Request) -> Database:
+    return database_of(request)
+
+
+async def _settings_for_route(request: Request) -> Settings:
+    return settings_of(request)
+
+
 CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
-DatabaseDep = Annotated[Database, Depends(database_of)]
-SettingsDep = Annotated[Settings, Depends(settings_of)]
+DatabaseDep = Annotated[Database, Depends(_database_for_route)]
+SettingsDep = Annotated[Settings, Depends(_settings_for_route)]
