@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -67,14 +68,18 @@ class Load:
 
     async def _watch(self, finished: asyncio.Event) -> None:
         """Set `finished` when no comparison wants more; a database that is down is asked again."""
+        pause = 0.5
         while not finished.is_set():
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(pause)
+            asked = time.monotonic()
             try:
                 left = await asyncio.to_thread(unfinished, self.url)
             except (psycopg.OperationalError, sqlite3.OperationalError):
                 continue
             if left == 0:
                 finished.set()
+            # Looking at a large project takes a while itself, and a share of the machine.
+            pause = max(0.5, 20 * (time.monotonic() - asked))
 
 
 def _door(person: Invited, number: int) -> Door:

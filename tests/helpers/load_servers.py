@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from helpers.processes import free_port, poll_until
 
 ROOT = Path(__file__).parent.parent.parent
+WORKER = "multiprocessing.spawn"
 SECRET = "a secret that only these tests use, long enough"
 
 
@@ -26,18 +28,18 @@ class Servers:
         folder: Path,
         *,
         count: int = 2,
+        workers: int = 1,
         lease_seconds: int = 2,
-        **extra: str,
     ) -> None:
         self._folder = folder
         self._environment = {
             "PREFLOOP_DATABASE_URL": database_url,
             "PREFLOOP_SECRET_KEY": SECRET,
             "PREFLOOP_LEASE_SECONDS": str(lease_seconds),
+            "PREFLOOP_WORKERS": str(workers),
             # Everybody comes from one address here.
             "PREFLOOP_REQUESTS_PER_MINUTE": "1000000",
             "PREFLOOP_EXPORTS_DIR": str(folder / "exports"),
-            **extra,
         }
         self.ports = [free_port() for _ in range(count)]
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -80,6 +82,15 @@ class Servers:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def kill_one_worker(self, choose: Callable[[list[int]], int]) -> None:
+        """SIGKILL a worker of the first server, which replaces it."""
+        command = ["ps", "-A", "-o", "pid=,ppid=,args="]
+        listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        parent = str(self._running[self.ports[0]].pid)
+        children = [line.split(maxsplit=2) for line in listed.splitlines()]
+        workers = [int(pid) for pid, ppid, args in children if ppid == parent and WORKER in args]
+        os.kill(choose(workers), signal.SIGKILL)
 
     def log(self) -> str:
         """What the servers printed, all starts together."""

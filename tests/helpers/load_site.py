@@ -70,7 +70,7 @@ def _plant(database: Database, overlap: int, *, gold: int) -> None:
         projects.set_policy(session, projects.by_slug(session, SLUG), policy)
 
 
-def _invite(database: Database, name: str, now: datetime, links: int = 8) -> Invited:
+def _invite(database: Database, name: str, now: datetime, links: int = 12) -> Invited:
     with database.writing() as session:
         person = accounts.create_person(
             session, name=name, password=None, role=Role.ANNOTATOR, now=now

@@ -28,7 +28,6 @@ from helpers.load_storage import (
 )
 from helpers.load_stored import query
 from helpers.person import press
-from helpers.postgres import PostgresServer
 from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
@@ -40,15 +39,6 @@ SQLITE = {
     "a vanished file": VanishedFile,
 }
 POSTGRESQL = {"a dead database server": DeadPostgres, "a read-only database": ReadOnlyPostgres}
-
-
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that these tests may kill."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TEST_DATABASE_URL", raising=False)
-        with PostgresServer() as server:
-            yield server
 
 
 @pytest.fixture(params=["a full disk", *SQLITE, *POSTGRESQL])
