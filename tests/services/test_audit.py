@@ -97,46 +97,43 @@ def test_what_is_rolled_back_leaves_no_entry(database: Database) -> None:
     assert verify(database).entries == 1
 
 
-@pytest.mark.parametrize(
-    "verb", ["UPDATE audit_entries SET subject = 'x'", "DELETE FROM audit_entries"]
-)
-def test_the_database_refuses_to_change_or_remove_an_entry(database: Database, verb: str) -> None:
+def test_the_database_refuses_to_change_or_remove_an_entry(database: Database) -> None:
     write(database, "a", "b")
-    with (
-        pytest.raises((DBAPIError, StorageUnavailable), match="never changed or removed"),
-        database.connecting() as connection,
-    ):
-        connection.execute(text(verb))
+    truncate = [] if database.is_sqlite else ["TRUNCATE audit_entries"]
+    for verb in ("UPDATE audit_entries SET subject = 'x'", "DELETE FROM audit_entries", *truncate):
+        with (
+            pytest.raises((DBAPIError, StorageUnavailable), match="never changed or removed"),
+            database.connecting() as connection,
+        ):
+            connection.execute(text(verb))
     assert verify(database).entries == 2
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("happened_at", NOON + timedelta(microseconds=1)),
-        ("annotator_id", None),
-        ("action", Action.SIGNED_IN),
-        ("subject", "B"),
-        ("details", {"n": 2}),
-        ("hash", "f" * 64),
-        ("previous_hash", "f" * 64),
-    ],
-)
-def test_a_changed_field_breaks_the_chain_at_its_entry(
-    database: Database, ada: Annotator, field: str, value: object
-) -> None:
+def test_a_changed_field_breaks_the_chain_at_its_entry(database: Database, ada: Annotator) -> None:
     write(database, "a", "b", "c", by=ada)
     drop_triggers(database)
-    with database.writing() as session:
-        second = session.scalars(select(AuditEntry).where(AuditEntry.subject == "b")).one()
-        number = second.id
-        setattr(second, field, value)
-
-    found = verify(database)
-
-    assert found.entries == 1
-    assert found.problem is not None
-    assert found.problem.startswith(f"Audit entry {number} ")
+    with database.reading() as session:
+        number = session.scalar(select(AuditEntry.id).where(AuditEntry.subject == "b"))
+    for field, value in {
+        "happened_at": NOON + timedelta(microseconds=1),
+        "annotator_id": None,
+        "action": Action.SIGNED_IN,
+        "subject": "B",
+        "details": {"n": 2},
+        "hash": "f" * 64,
+        "previous_hash": "f" * 64,
+    }.items():
+        with database.writing() as session:
+            entry = session.get_one(AuditEntry, number)
+            before = getattr(entry, field)
+            setattr(entry, field, value)
+        found = verify(database)
+        assert found.entries == 1, field
+        assert found.problem is not None, field
+        assert found.problem.startswith(f"Audit entry {number} "), field
+        with database.writing() as session:
+            setattr(session.get_one(AuditEntry, number), field, before)
+        assert verify(database).problem is None
 
 
 def test_a_changed_entry_whose_hash_was_made_anew_breaks_the_next(database: Database) -> None:
@@ -154,17 +151,16 @@ def test_a_changed_entry_whose_hash_was_made_anew_breaks_the_next(database: Data
     )
 
 
-@pytest.mark.parametrize("subject", ["a", "b"])
-def test_a_removed_entry_is_noticed_at_the_beginning_and_in_the_middle(
-    database: Database, subject: str
-) -> None:
-    write(database, "a", "b", "c")
+def test_a_removed_entry_is_noticed_in_the_middle_and_at_the_beginning(database: Database) -> None:
+    write(database, "a", "b", "c", "d")
     drop_triggers(database)
-    with database.writing() as session:
-        session.execute(delete(AuditEntry).where(AuditEntry.subject == subject))
-    problem = verify(database).problem
-    assert problem is not None
-    assert "entries are missing" in problem
+    for subject, whole in (("c", 2), ("a", 0)):
+        with database.writing() as session:
+            session.execute(delete(AuditEntry).where(AuditEntry.subject == subject))
+        found = verify(database)
+        assert found.entries == whole
+        assert found.problem is not None
+        assert "entries are missing" in found.problem
 
 
 def test_entries_that_changed_places_are_noticed(database: Database) -> None:
