@@ -12,9 +12,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, inspect
+from sqlalchemy import (
+    CursorResult,
+    DateTime,
+    Dialect,
+    Executable,
+    MetaData,
+    create_engine,
+    event,
+    inspect,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import (
@@ -240,30 +250,46 @@ class Database:
         self.engine.dispose()
 
 
+def run(session: Session, statement: Executable, **values: Any) -> CursorResult[Any]:
+    """Run a statement that was built once, without the ORM's bookkeeping.
+
+    For what happens with every judgment: it takes a fifth of the time of a query for objects.
+    Objects that wait to be flushed are not, and those loaded before do not change.
+    """
+    return session.connection().execute(statement, values)
+
+
 def upsert(
     session: Session,
     table: type[Base],
     rows: Sequence[Mapping[str, Any]],
     *,
-    add: Sequence[str] = (),
-    replace: Sequence[str] = (),
+    add: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
 ) -> None:
     """Insert rows, or change those with the same primary key: the columns `add` grow by what is
     given, the columns `replace` take it. Rows are locked in the order given, which must be the
     same for everybody."""
-    if not rows:
-        return
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    if rows:
+        connection = session.connection()
+        statement = _upsert_statement(connection.dialect.name, table, add, replace)
+        connection.execute(statement, list(rows))
+
+
+@cache
+def _upsert_statement(
+    dialect: str, table: type[Base], add: tuple[str, ...], replace: tuple[str, ...]
+) -> Executable:
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     columns = {column.name: column for column in inspect(table).columns}
     statement = insert(table)
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=[column.name for column in inspect(table).primary_key],
         set_={
             **{name: columns[name] + statement.excluded[name] for name in add},
             **{name: statement.excluded[name] for name in replace},
         },
     )
-    session.execute(statement, list(rows))
 
 
 def _parse(url: str) -> URL:

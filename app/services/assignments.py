@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.db import run
 from app.errors import Conflict, NotFound
 from app.models.accounts import Annotator
 from app.models.judgments import Assignment, AssignmentState
@@ -19,11 +20,73 @@ from app.models.projects import (
     Prompt,
 )
 from app.rules.sides import shown_order, side_label
-from app.services import guidelines, queue, slots
+from app.services import queue, slots
 from app.services.queue import Choice
 
 LONGEST_HOLD = 12
 """A lease is extended to at most this many times its length."""
+
+
+_OWN = (
+    select(Assignment)
+    .join(Annotator, Annotator.id == Assignment.annotator_id)
+    .where(Assignment.id == bindparam("assignment_id"), Annotator.id == bindparam("annotator_id"))
+    .with_for_update(key_share=True, of=(Annotator, Assignment))
+    .execution_options(populate_existing=True)
+)
+_FIELDS = (
+    Assignment.id,
+    Assignment.comparison_id,
+    Assignment.shown_order,
+    Assignment.guideline_version_id,
+)
+_LIVE = (
+    select(*_FIELDS, Prompt.messages, GuidelineVersion.version)
+    .join(Comparison, Comparison.id == Assignment.comparison_id)
+    .join(Prompt, Prompt.id == Comparison.prompt_id)
+    .outerjoin(GuidelineVersion, GuidelineVersion.id == Assignment.guideline_version_id)
+    .where(
+        Assignment.annotator_id == bindparam("annotator_id"),
+        Assignment.project_id == bindparam("project_id"),
+        Assignment.state == AssignmentState.LEASED,
+    )
+    .order_by(Assignment.issued_at)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=Assignment)
+)
+_HAD_BEFORE = select(*_FIELDS).where(
+    Assignment.comparison_id == bindparam("comparison_id"),
+    Assignment.annotator_id == bindparam("annotator_id"),
+    Assignment.repeat == bindparam("repeat"),
+)
+_COMPLETIONS = (
+    select(Completion.id, Completion.text)
+    .join(ComparisonCompletion, ComparisonCompletion.completion_id == Completion.id)
+    .where(ComparisonCompletion.comparison_id == bindparam("comparison_id"))
+    .order_by(ComparisonCompletion.position)
+)
+_GUIDELINE = (
+    select(GuidelineVersion.id, GuidelineVersion.version)
+    .where(GuidelineVersion.project_id == bindparam("project_id"))
+    .order_by(GuidelineVersion.version.desc())
+    .limit(1)
+)
+_EXTEND = (
+    update(Assignment)
+    .where(Assignment.id == bindparam("assignment_id"))
+    .values(lease_expires_at=bindparam("new_end"))
+)
+_ISSUE = insert(Assignment)
+_ISSUE_AGAIN = (
+    update(Assignment)
+    .where(Assignment.id == bindparam("assignment_id"))
+    .values(
+        state=AssignmentState.LEASED,
+        guideline_version_id=bindparam("new_guideline"),
+        issued_at=bindparam("new_issue"),
+        lease_expires_at=bindparam("new_end"),
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +114,92 @@ def lease_next(
     """The annotator's live lease, or a new one; None when nothing is left for them."""
     place = queue.take_turn(session, project, annotator)
     slots.release_expired(session, project, now=now)
-    assignment = _live_lease(session, project, annotator)
-    if assignment is None:
-        choice = queue.next_choice(session, project, annotator, place, now=now)
-        if choice is None:
-            return None
-        assignment = _lease(session, project, choice, annotator, now=now)
-    assignment.lease_expires_at = now + timedelta(seconds=lease_seconds)
-    session.flush()
-    return view(session, project, assignment)
+    end = now + timedelta(seconds=lease_seconds)
+    live = run(session, _LIVE, annotator_id=annotator.id, project_id=project.id).first()
+    if live is not None:
+        run(session, _EXTEND, assignment_id=live.id, new_end=end)
+        texts = _texts(session, live.comparison_id)
+        order = [UUID(hex=completion) for completion in live.shown_order]
+        return _view(project, live.id, live.messages, order, texts, live.version, end)
+    choice = queue.next_choice(session, project, annotator, place, now=now)
+    if choice is None:
+        return None
+    return _lease(session, project, choice, annotator, now=now, end=end)
+
+
+def _lease(
+    session: Session,
+    project: Project,
+    choice: Choice,
+    annotator: Annotator,
+    *,
+    now: datetime,
+    end: datetime,
+) -> AssignmentView:
+    """A lease on a chosen comparison.
+
+    An expired one of the same annotator comes back to life with the order it had, because its page
+    may still be open.
+    """
+    of_annotator = {
+        "comparison_id": choice.comparison_id,
+        "annotator_id": annotator.id,
+        "repeat": choice.repeat,
+    }
+    texts = _texts(session, choice.comparison_id)
+    guideline = run(session, _GUIDELINE, project_id=project.id).first()
+    guideline_id = None if guideline is None else guideline.id
+    before = run(session, _HAD_BEFORE, **of_annotator).first()
+    if before is None:
+        key = uuid4()
+        order = shown_order(choice.comparison_id, annotator.id, list(texts), repeat=choice.repeat)
+        run(
+            session,
+            _ISSUE,
+            id=key,
+            project_id=project.id,
+            **of_annotator,
+            kind=choice.kind,
+            state=AssignmentState.LEASED,
+            shown_order=[completion.hex for completion in order],
+            guideline_version_id=guideline_id,
+            issued_at=now,
+            lease_expires_at=end,
+        )
+    else:
+        key, order = before.id, [UUID(hex=completion) for completion in before.shown_order]
+        again = {"new_guideline": guideline_id, "new_issue": now, "new_end": end}
+        run(session, _ISSUE_AGAIN, assignment_id=key, **again)
+    # Planted work takes no slot. The statement is the same all the same: time must not tell.
+    slots.recount_one(session, choice.locked_id)
+    version = None if guideline is None else guideline.version
+    return _view(project, key, choice.messages, order, texts, version, end)
+
+
+def _texts(session: Session, comparison_id: UUID) -> dict[UUID, str]:
+    """By completion, in the canonical order."""
+    rows = run(session, _COMPLETIONS, comparison_id=comparison_id)
+    return {row.id: row.text for row in rows}
+
+
+def _view(
+    project: Project,
+    assignment_id: UUID,
+    messages: list[dict[str, str]],
+    order: list[UUID],
+    texts: dict[UUID, str],
+    guideline_version: int | None,
+    lease_expires_at: datetime,
+) -> AssignmentView:
+    return AssignmentView(
+        id=assignment_id,
+        project_slug=project.slug,
+        question=project.question,
+        messages=messages,
+        sides=[Side(label=side_label(i), text=texts[c]) for i, c in enumerate(order)],
+        guideline_version=guideline_version,
+        lease_expires_at=lease_expires_at,
+    )
 
 
 def heartbeat(
@@ -82,7 +222,8 @@ def heartbeat(
         comparison = slots.lock(session, assignment.comparison_id)
         if assignment.kind != "normal" or comparison.open_slots > 0:
             assignment.state = AssignmentState.LEASED
-            slots.recount(session, Comparison.id == comparison.id)
+            session.flush()
+            slots.recount_one(session, comparison.id)
     if assignment.state != AssignmentState.LEASED or now >= latest:
         raise Conflict(
             f"This comparison is {assignment.state} and no longer reserved for you. "
@@ -100,93 +241,8 @@ def get_for(session: Session, annotator: Annotator, assignment_id: UUID) -> Assi
     Locks the annotator as `queue.take_turn` does, in the same statement.
     """
     assignment = session.scalar(
-        select(Assignment)
-        .join(Annotator, Annotator.id == Assignment.annotator_id)
-        .where(Assignment.id == assignment_id, Annotator.id == annotator.id)
-        .with_for_update(key_share=True, of=(Annotator, Assignment))
-        .execution_options(populate_existing=True)
+        _OWN, {"assignment_id": assignment_id, "annotator_id": annotator.id}
     )
     if assignment is None:
         raise NotFound(f"There is no assignment {assignment_id} of yours. Ask for the next one.")
-    return assignment
-
-
-def view(session: Session, project: Project, assignment: Assignment) -> AssignmentView:
-    comparison = session.get_one(Comparison, assignment.comparison_id)
-    prompt = session.get_one(Prompt, comparison.prompt_id)
-    order = [UUID(hex=completion) for completion in assignment.shown_order]
-    texts = dict(
-        session.execute(
-            select(Completion.id, Completion.text).where(Completion.id.in_(order))
-        ).all()
-    )
-    guideline = (
-        session.get(GuidelineVersion, assignment.guideline_version_id)
-        if assignment.guideline_version_id
-        else None
-    )
-    return AssignmentView(
-        id=assignment.id,
-        project_slug=project.slug,
-        question=project.question,
-        messages=prompt.messages,
-        sides=[Side(label=side_label(i), text=texts[c]) for i, c in enumerate(order)],
-        guideline_version=guideline.version if guideline else None,
-        lease_expires_at=assignment.lease_expires_at,
-    )
-
-
-def _live_lease(session: Session, project: Project, annotator: Annotator) -> Assignment | None:
-    return session.scalar(
-        select(Assignment)
-        .where(
-            Assignment.annotator_id == annotator.id,
-            Assignment.project_id == project.id,
-            Assignment.state == AssignmentState.LEASED,
-        )
-        .order_by(Assignment.issued_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _lease(
-    session: Session, project: Project, choice: Choice, annotator: Annotator, *, now: datetime
-) -> Assignment:
-    """A lease on a chosen comparison.
-
-    An expired one of the same annotator comes back to life with the order it had, because its page
-    may still be open.
-    """
-    comparison = choice.comparison
-    assignment = session.scalar(
-        select(Assignment).where(
-            Assignment.comparison_id == comparison.id,
-            Assignment.annotator_id == annotator.id,
-            Assignment.repeat == choice.repeat,
-        )
-    )
-    if assignment is None:
-        completions = session.scalars(
-            select(ComparisonCompletion.completion_id)
-            .where(ComparisonCompletion.comparison_id == comparison.id)
-            .order_by(ComparisonCompletion.position)
-        ).all()
-        order = shown_order(comparison.id, annotator.id, completions, repeat=choice.repeat)
-        assignment = Assignment(
-            project_id=comparison.project_id,
-            comparison_id=comparison.id,
-            annotator_id=annotator.id,
-            repeat=choice.repeat,
-            kind=choice.kind,
-            shown_order=[completion.hex for completion in order],
-            issued_at=now,
-            lease_expires_at=now,
-        )
-        session.add(assignment)
-    guideline = guidelines.current(session, project)
-    assignment.guideline_version_id = guideline.id if guideline else None
-    assignment.state = AssignmentState.LEASED
-    assignment.issued_at = now
-    slots.recount(session, Comparison.id == comparison.id)
     return assignment

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.db import run
 from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.judgments import (
@@ -18,12 +20,23 @@ from app.models.judgments import (
     Skip,
     Verdict,
 )
-from app.models.projects import Comparison, Project
+from app.models.projects import Project
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
 from app.services import assignments, queue, slots, tallies
 
 LONGEST_TEXT = 10_000
+
+_REPLAYED = select(Judgment).where(
+    Judgment.annotator_id == bindparam("annotator_id"),
+    Judgment.idempotency_key == bindparam("key"),
+)
+_STORE, _PREFER = insert(Judgment), insert(Preference)
+_FINISH = (
+    update(Assignment)
+    .where(Assignment.id == bindparam("assignment_id"))
+    .values(state=bindparam("new_state"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,26 +83,24 @@ def submit(
         return Submitted(judgment=earlier, replayed=True)
     _refuse_finished(assignment)
     comparison = slots.lock(session, assignment.comparison_id)
-    judgment = _judgment(session, assignment, submission, now=now)
-    session.add(judgment)
-    session.flush()
-    completions = [UUID(hex=completion) for completion in assignment.shown_order]
-    session.add_all(
-        Preference(
-            judgment_id=judgment.id,
+    values = _values(assignment, submission, now=now)
+    run(session, _STORE, **values)
+    pairs = preference_pairs(_order(assignment), values["preferred_id"], None)
+    for chosen, rejected in pairs:
+        run(
+            session,
+            _PREFER,
+            judgment_id=values["id"],
             chosen_id=chosen,
             rejected_id=rejected,
             comparison_id=comparison.id,
-            strength=judgment.strength,
+            strength=values["strength"],
         )
-        for chosen, rejected in preference_pairs(completions, judgment.preferred_id, None)
-    )
-    assignment.state = AssignmentState.JUDGED
-    session.flush()
+    run(session, _FINISH, assignment_id=assignment.id, new_state=AssignmentState.JUDGED)
     policy = queue.policy_of(session.get_one(Project, assignment.project_id))
-    columns = tallies.judgment_added(session, comparison, judgment.id, policy)
-    slots.recount(session, Comparison.id == comparison.id, **columns)
-    return Submitted(judgment=judgment, replayed=False)
+    columns = tallies.judgment_added(session, comparison, values["id"], policy)
+    slots.recount_one(session, comparison.id, **columns)
+    return Submitted(judgment=Judgment(**values), replayed=False)
 
 
 def skip(
@@ -110,8 +121,9 @@ def skip(
         skipped_at=now,
     )
     session.add(skipped)
-    assignment.state = AssignmentState.SKIPPED
-    slots.recount(session, Comparison.id == comparison.id)
+    session.flush()
+    run(session, _FINISH, assignment_id=assignment.id, new_state=AssignmentState.SKIPPED)
+    slots.recount_one(session, comparison.id)
     tallies.skip_added(session, skipped)
 
 
@@ -167,37 +179,36 @@ def _refuse_finished(assignment: Assignment) -> None:
 
 
 def _replayed(session: Session, annotator: Annotator, key: str) -> Judgment | None:
-    return session.scalar(
-        select(Judgment).where(
-            Judgment.annotator_id == annotator.id, Judgment.idempotency_key == key
-        )
-    )
+    return session.scalar(_REPLAYED, {"annotator_id": annotator.id, "key": key})
 
 
-def _judgment(
-    session: Session, assignment: Assignment, submission: Submission, *, now: datetime
-) -> Judgment:
-    order = [UUID(hex=completion) for completion in assignment.shown_order]
+def _order(assignment: Assignment) -> list[UUID]:
+    return [UUID(hex=completion) for completion in assignment.shown_order]
+
+
+def _values(assignment: Assignment, submission: Submission, *, now: datetime) -> dict[str, Any]:
+    """The row of the judgment."""
     undecided = submission.verdict in (Verdict.TIE, Verdict.BOTH_BAD)
-    preferred = None if undecided else completion_on_side(submission.verdict, order)
-    return Judgment(
-        project_id=assignment.project_id,
-        comparison_id=assignment.comparison_id,
-        annotator_id=assignment.annotator_id,
-        assignment_id=assignment.id,
-        verdict=submission.verdict if undecided else Verdict.PREFERRED,
-        preferred_id=preferred,
-        strength=None if undecided else submission.strength,
-        rationale=(submission.rationale or "").strip() or None,
-        reason_codes=submission.reason_codes,
-        shown_order=assignment.shown_order,
-        layout=submission.layout,
-        guideline_version_id=assignment.guideline_version_id,
-        kind=assignment.kind,
-        issued_at=assignment.issued_at,
-        received_at=now,
-        active_ms=submission.active_ms,
-        wall_ms=max(0, round((now - assignment.issued_at).total_seconds() * 1000)),
-        late=assignment.state == AssignmentState.EXPIRED or now >= assignment.lease_expires_at,
-        idempotency_key=submission.idempotency_key,
-    )
+    preferred = None if undecided else completion_on_side(submission.verdict, _order(assignment))
+    return {
+        "id": uuid4(),
+        "project_id": assignment.project_id,
+        "comparison_id": assignment.comparison_id,
+        "annotator_id": assignment.annotator_id,
+        "assignment_id": assignment.id,
+        "verdict": submission.verdict if undecided else Verdict.PREFERRED,
+        "preferred_id": preferred,
+        "strength": None if undecided else submission.strength,
+        "rationale": (submission.rationale or "").strip() or None,
+        "reason_codes": submission.reason_codes,
+        "shown_order": assignment.shown_order,
+        "layout": submission.layout,
+        "guideline_version_id": assignment.guideline_version_id,
+        "kind": assignment.kind,
+        "issued_at": assignment.issued_at,
+        "received_at": now,
+        "active_ms": submission.active_ms,
+        "wall_ms": max(0, round((now - assignment.issued_at).total_seconds() * 1000)),
+        "late": assignment.state == AssignmentState.EXPIRED or now >= assignment.lease_expires_at,
+        "idempotency_key": submission.idempotency_key,
+    }

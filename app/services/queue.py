@@ -9,23 +9,27 @@ size. Gold and repeats come where the project's policy plans them (`rules/queue_
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, case, exists, select, true
 from sqlalchemy.orm import Session
 
-from app.db import upsert
+from app.db import run, upsert
 from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState, Judgment
-from app.models.projects import Comparison, Project
+from app.models.projects import Comparison, Project, Prompt
 from app.models.tallies import QueuePosition
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
 
 BLOCK = 32
 """Comparisons in a block. More shuffle better; fewer finish what was begun sooner."""
+LOOKS, LOOK_AGAIN_SECONDS = 5, 0.02
+"""How often to look again where others hold every comparison that is left at this moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +44,118 @@ class Place:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A comparison, locked, and what kind of work it is to be."""
+    """A comparison and what kind of work it is to be."""
 
-    comparison: Comparison
-    kind: str
+    comparison_id: UUID
+    locked_id: UUID
+    """The comparison that is locked: the same one, unless the work is planted."""
+    messages: list[dict[str, str]]
+    kind: str = "normal"
     repeat: int = 0
+
+
+def is_visible(groups: Sequence[str]) -> ColumnElement[bool]:
+    """That a comparison may be judged by a member of these groups."""
+    unrestricted = Comparison.restricted_to.is_(None)
+    return unrestricted | Comparison.restricted_to.in_(groups) if groups else unrestricted
+
+
+_ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
+_PROJECT: BindParameter[UUID] = bindparam("project_id")
+_VISIBLE = Comparison.restricted_to.is_(None) | Comparison.restricted_to.in_(
+    bindparam("groups", expanding=True)
+)
+_HAD = exists().where(
+    Assignment.comparison_id == Comparison.id,
+    Assignment.annotator_id == _ANNOTATOR,
+    Assignment.state != AssignmentState.EXPIRED,
+)
+_SHOWN = (Comparison.id, Prompt.messages)
+_TURN = (
+    select(
+        QueuePosition.issued,
+        QueuePosition.priority,
+        QueuePosition.block_start,
+        QueuePosition.block_end,
+        Membership.groups,
+    )
+    .select_from(Annotator)
+    .outerjoin(
+        QueuePosition,
+        (QueuePosition.annotator_id == Annotator.id) & (QueuePosition.project_id == _PROJECT),
+    )
+    .outerjoin(
+        Membership,
+        (Membership.annotator_id == Annotator.id) & (Membership.project_id == _PROJECT),
+    )
+    .where(Annotator.id == _ANNOTATOR)
+    .with_for_update(key_share=True, of=Annotator)
+)
+
+
+def _open_comparisons(part: ColumnElement[bool]) -> Select[UUID, int]:
+    return (
+        select(Comparison.id, Comparison.priority)
+        .where(Comparison.project_id == _PROJECT, Comparison.open_slots > 0, part, _VISIBLE, ~_HAD)
+        .order_by(Comparison.priority.desc(), Comparison.id.desc())
+        .limit(bindparam("block"))
+    )
+
+
+_SAME = Comparison.priority == bindparam("priority")
+_MORE_URGENT = _open_comparisons(Comparison.priority > bindparam("priority"))
+_BLOCK = _open_comparisons(
+    _SAME & Comparison.id.between(bindparam("block_end"), bindparam("block_start"))
+)
+_AFTER_IT = _open_comparisons(_SAME & (Comparison.id < bindparam("block_end")))
+_LESS_URGENT = _open_comparisons(Comparison.priority < bindparam("priority"))
+_FROM_THE_TOP = _open_comparisons(true())
+_TAKE = (
+    select(*_SHOWN)
+    .join(Prompt, Prompt.id == Comparison.prompt_id)
+    .where(Comparison.id == bindparam("comparison_id"), Comparison.open_slots > 0)
+    .with_for_update(skip_locked=True, of=Comparison)
+)
+_GOLD = (
+    select(*_SHOWN)
+    .join(Prompt, Prompt.id == Comparison.prompt_id)
+    .where(Comparison.project_id == _PROJECT, Comparison.kind == "gold", _VISIBLE, ~_HAD)
+    # Everybody goes round them, each from another one.
+    .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
+    .limit(1)
+)
+_REPEAT = (
+    select(*_SHOWN)
+    .join(Prompt, Prompt.id == Comparison.prompt_id)
+    .join(Judgment, Judgment.comparison_id == Comparison.id)
+    .where(
+        Judgment.annotator_id == _ANNOTATOR,
+        Judgment.project_id == _PROJECT,
+        Judgment.received_at <= bindparam("latest"),
+        Judgment.kind == "normal",
+        Judgment.assignment_id.is_not(None),
+        ~exists().where(
+            Assignment.comparison_id == Judgment.comparison_id,
+            Assignment.annotator_id == _ANNOTATOR,
+            Assignment.repeat > 0,
+            Assignment.state != AssignmentState.EXPIRED,
+        ),
+    )
+    # The one just old enough: what came before it had its turn.
+    .order_by(Judgment.received_at.desc())
+    .limit(1)
+)
 
 
 def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
+
+
+def groups_of(session: Session, project: Project, annotator: Annotator) -> tuple[str, ...]:
+    membership = session.get(Membership, (project.id, annotator.id))
+    return () if membership is None else tuple(membership.groups)
 
 
 def take_turn(session: Session, project: Project, annotator: Annotator) -> Place:
@@ -59,26 +164,7 @@ def take_turn(session: Session, project: Project, annotator: Annotator) -> Place
     Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
     that one's comparison, and takes everything else only where it is free, so none wait in a ring.
     """
-    row = session.execute(
-        select(
-            QueuePosition.issued,
-            QueuePosition.priority,
-            QueuePosition.block_start,
-            QueuePosition.block_end,
-            Membership.groups,
-        )
-        .select_from(Annotator)
-        .outerjoin(
-            QueuePosition,
-            (QueuePosition.annotator_id == Annotator.id) & (QueuePosition.project_id == project.id),
-        )
-        .outerjoin(
-            Membership,
-            (Membership.annotator_id == Annotator.id) & (Membership.project_id == project.id),
-        )
-        .where(Annotator.id == annotator.id)
-        .with_for_update(key_share=True, of=Annotator)
-    ).one()
+    row = run(session, _TURN, annotator_id=annotator.id, project_id=project.id).one()
     return Place(
         issued=row.issued or 0,
         priority=row.priority,
@@ -98,142 +184,81 @@ def next_choice(
     """
     policy = policy_of(project)
     kind = planned_kind(policy, project.id, annotator.id, place.issued)
-    normal, place = _normal(session, project, annotator, place)
-    planted = None
-    if policy.plants:
-        gold = _gold(session, project, annotator, place)
-        repeat = _repeat(session, project, annotator, policy, now=now)
-        planted = {"gold": gold, "repeat": repeat}.get(kind)
-    if normal is None:
+    known = {"project_id": project.id, "annotator_id": annotator.id, "groups": place.groups}
+    choice, place = _normal(session, annotator, place, known)
+    if choice is None:
         return None
     _keep(session, project, annotator, place)
+    if not policy.plants:
+        return choice
+    begin = UUID(bytes=order_in_block(annotator.id, project.id)[:16])
+    latest = now - timedelta(hours=policy.repeat_after_hours)
+    gold = run(session, _GOLD, **known, begin=begin).first()
+    repeat = run(session, _REPEAT, **known, latest=latest).first()
+    planted = {"gold": gold, "repeat": repeat}.get(kind)
     if planted is None:
-        return Choice(normal, "normal")
-    return Choice(planted, kind, repeat=1 if kind == "repeat" else 0)
+        return choice
+    return Choice(
+        comparison_id=planted.id,
+        locked_id=choice.comparison_id,
+        messages=planted.messages,
+        kind=kind,
+        repeat=1 if kind == "repeat" else 0,
+    )
 
 
 def _normal(
-    session: Session, project: Project, annotator: Annotator, place: Place
-) -> tuple[Comparison | None, Place]:
+    session: Session, annotator: Annotator, place: Place, known: dict[str, Any]
+) -> tuple[Choice | None, Place]:
     """The next open comparison, locked, and the annotator's place with it."""
-    mine = exists().where(
-        Assignment.comparison_id == Comparison.id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.state != AssignmentState.EXPIRED,
-    )
-    for part, is_new_block in _parts(place):
-        rows = session.execute(
-            select(Comparison.id, Comparison.priority)
-            .where(
-                Comparison.project_id == project.id,
-                Comparison.open_slots > 0,
-                *part,
-                is_visible(place.groups),
-                ~mine,
-            )
-            .order_by(Comparison.priority.desc(), Comparison.id.desc())
-            .limit(BLOCK)
-        ).all()
-        block = [row.id for row in rows if row.priority == rows[0].priority]
-        for candidate in sorted(block, key=lambda key: order_in_block(annotator.id, key)):
-            comparison = _lock_open(session, candidate)
-            if comparison is not None:
-                if is_new_block:
-                    place = replace(
-                        place, priority=rows[0].priority, block_start=block[0], block_end=block[-1]
+    for _ in range(LOOKS):
+        found_any = False
+        for statement, is_new_block in _parts(place):
+            rows = run(
+                session,
+                statement,
+                **known,
+                block=BLOCK,
+                priority=place.priority,
+                block_start=place.block_start,
+                block_end=place.block_end,
+            ).all()
+            block = [row.id for row in rows if row.priority == rows[0].priority]
+            found_any = found_any or bool(block)
+            for candidate in sorted(block, key=lambda key: order_in_block(annotator.id, key)):
+                # Not there where somebody else holds it or took its last slot meanwhile.
+                taken = run(session, _TAKE, comparison_id=candidate).first()
+                if taken is not None:
+                    if is_new_block:
+                        place = replace(
+                            place,
+                            priority=rows[0].priority,
+                            block_start=block[0],
+                            block_end=block[-1],
+                        )
+                    return (
+                        Choice(comparison_id=taken.id, locked_id=taken.id, messages=taken.messages),
+                        place,
                     )
-                return comparison, place
+        if not found_any:
+            break
+        # Others hold all that is left, for as long as it takes to lease or to judge it.
+        time.sleep(LOOK_AGAIN_SECONDS)
     return None, place
 
 
-def _parts(place: Place) -> Iterator[tuple[tuple[ColumnElement[bool], ...], bool]]:
+def _parts(place: Place) -> Iterator[tuple[Select[UUID, int], bool]]:
     """The parts of the queue in the order in which they are searched, and whether a part begins a
-    new block: what is more urgent, the rest of the block, what follows it, and from the top."""
-    if place.block_start is not None and place.block_end is not None:
-        same = Comparison.priority == place.priority
-        yield (Comparison.priority > place.priority,), True
-        yield (same, Comparison.id.between(place.block_end, place.block_start)), False
-        yield (same, Comparison.id < place.block_end), True
-        yield (Comparison.priority < place.priority,), True
-    yield (), True
-
-
-def is_visible(groups: Sequence[str]) -> ColumnElement[bool]:
-    """That a comparison may be judged by a member of these groups."""
-    unrestricted = Comparison.restricted_to.is_(None)
-    return unrestricted | Comparison.restricted_to.in_(groups) if groups else unrestricted
-
-
-def groups_of(session: Session, project: Project, annotator: Annotator) -> tuple[str, ...]:
-    membership = session.get(Membership, (project.id, annotator.id))
-    return () if membership is None else tuple(membership.groups)
-
-
-def _lock_open(session: Session, comparison_id: UUID) -> Comparison | None:
-    """The comparison, unless somebody else holds it or took its last slot meanwhile."""
-    return session.scalar(
-        select(Comparison)
-        .where(Comparison.id == comparison_id, Comparison.open_slots > 0)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
-
-
-def _gold(
-    session: Session, project: Project, annotator: Annotator, place: Place
-) -> Comparison | None:
-    """A gold comparison that the annotator has not had; everyone goes round them from elsewhere."""
-    had = exists().where(
-        Assignment.comparison_id == Comparison.id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.state != AssignmentState.EXPIRED,
-    )
-    begin = UUID(bytes=order_in_block(annotator.id, project.id)[:16])
-    return session.scalar(
-        select(Comparison)
-        .where(
-            Comparison.project_id == project.id,
-            Comparison.kind == "gold",
-            is_visible(place.groups),
-            ~had,
-        )
-        .order_by(case((Comparison.id > begin, 0), else_=1), Comparison.id)
-        .limit(1)
-    )
-
-
-def _repeat(
-    session: Session,
-    project: Project,
-    annotator: Annotator,
-    policy: QueuePolicy,
-    *,
-    now: datetime,
-) -> Comparison | None:
-    """What the annotator judged last among that which lies far enough back and was not repeated."""
-    repeated = exists().where(
-        Assignment.comparison_id == Judgment.comparison_id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.repeat > 0,
-        Assignment.state != AssignmentState.EXPIRED,
-    )
-    return session.scalar(
-        select(Comparison)
-        .join(Judgment, Judgment.comparison_id == Comparison.id)
-        .where(
-            Judgment.annotator_id == annotator.id,
-            Judgment.project_id == project.id,
-            Judgment.received_at <= now - timedelta(hours=policy.repeat_after_hours),
-            Judgment.kind == "normal",
-            Judgment.assignment_id.is_not(None),
-            ~repeated,
-        )
-        .order_by(Judgment.received_at.desc())
-        .limit(1)
-    )
+    new block."""
+    if place.block_start is not None:
+        yield _MORE_URGENT, True
+        yield _BLOCK, False
+        yield _AFTER_IT, True
+        yield _LESS_URGENT, True
+    yield _FROM_THE_TOP, True
 
 
 def _keep(session: Session, project: Project, annotator: Annotator, place: Place) -> None:
     values = {key: value for key, value in asdict(place).items() if key not in ("groups", "issued")}
     row = {"project_id": project.id, "annotator_id": annotator.id, "issued": 1, **values}
-    upsert(session, QueuePosition, [row], add=["issued"], replace=list(values))
+    upsert(session, QueuePosition, [row], add=("issued",), replace=tuple(values))

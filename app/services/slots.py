@@ -5,24 +5,48 @@ leases while the comparison is locked, so it repairs itself; the queue reads it 
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
+from app.db import run
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
+
+_OPEN_FOR_UPDATE = (
+    select(Comparison)
+    .where(Comparison.id == bindparam("comparison_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_LEASED = (
+    select(func.count())
+    .where(
+        Assignment.comparison_id == Comparison.id,
+        Assignment.state == AssignmentState.LEASED,
+        Assignment.kind == "normal",
+    )
+    .correlate(Comparison)
+    .scalar_subquery()
+)
+_EXPIRED = (
+    select(Assignment.id, Assignment.comparison_id)
+    .join(Comparison, Comparison.id == Assignment.comparison_id)
+    .where(
+        Assignment.project_id == bindparam("project_id"),
+        Assignment.state == AssignmentState.LEASED,
+        Assignment.lease_expires_at <= bindparam("now", type_=Assignment.lease_expires_at.type),
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 def lock(session: Session, comparison_id: UUID) -> Comparison:
     """The comparison, locked until the transaction ends."""
-    return session.scalars(
-        select(Comparison)
-        .where(Comparison.id == comparison_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    return session.scalars(_OPEN_FOR_UPDATE, {"comparison_id": comparison_id}).one()
 
 
 def lock_all(session: Session, which: ColumnElement[bool]) -> None:
@@ -30,27 +54,34 @@ def lock_all(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(select(Comparison.id).where(which).order_by(Comparison.id).with_for_update())
 
 
-def recount(session: Session, which: ColumnElement[bool], **columns: Any) -> None:
-    """Recompute the open slots of locked comparisons, and set `columns` (`target` and `judged`
-    may be among them) in the same statement."""
+def recount(session: Session, which: ColumnElement[bool]) -> None:
+    """Recompute the open slots of locked comparisons."""
     session.flush()
-    leased = (
-        select(func.count())
-        .where(
-            Assignment.comparison_id == Comparison.id,
-            Assignment.state == AssignmentState.LEASED,
-            Assignment.kind == "normal",
-        )
-        .correlate(Comparison)
-        .scalar_subquery()
-    )
-    target = columns.get("target", Comparison.target)
-    wanted = target - columns.get("judged", Comparison.judged) - leased
+    wanted = Comparison.target - Comparison.judged - _LEASED
     session.execute(
         update(Comparison)
         .where(which)
-        .values(open_slots=case((wanted > 0, wanted), else_=0), **columns)
+        .values(open_slots=case((wanted > 0, wanted), else_=0))
         .execution_options(synchronize_session=False)
+    )
+
+
+def recount_one(session: Session, comparison_id: UUID, **columns: Any) -> None:
+    """Recompute the open slots of a locked comparison, and set `columns` (`target` and `judged`
+    may be among them) in the same statement."""
+    values = {f"new_{name}": value for name, value in columns.items()}
+    run(session, _recount_one(tuple(columns)), comparison=comparison_id, **values)
+
+
+@cache
+def _recount_one(columns: tuple[str, ...]) -> Update:
+    new: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in columns}
+    target = new.get("target", Comparison.target)
+    wanted = target - new.get("judged", Comparison.judged) - _LEASED
+    return (
+        update(Comparison)
+        .where(Comparison.id == bindparam("comparison"))
+        .values(open_slots=case((wanted > 0, wanted), else_=0), **new)
     )
 
 
@@ -60,16 +91,7 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
     A lease that somebody else holds locked is left to them or to the next caller: whoever calls
     this may hold a comparison already, and must not wait for another one.
     """
-    expired = session.execute(
-        select(Assignment.id, Assignment.comparison_id)
-        .join(Comparison, Comparison.id == Assignment.comparison_id)
-        .where(
-            Assignment.project_id == project.id,
-            Assignment.state == AssignmentState.LEASED,
-            Assignment.lease_expires_at <= now,
-        )
-        .with_for_update(skip_locked=True)
-    ).all()
+    expired = run(session, _EXPIRED, project_id=project.id, now=now).all()
     if expired:
         session.execute(
             update(Assignment)

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from app.db import upsert
+from app.db import run, upsert
 from app.models.judgments import Judgment, Skip
 from app.models.projects import (
     Comparison,
@@ -42,6 +51,33 @@ VoteSums = Counter[tuple[int, VoteKey]]
 """Comparisons by group of prompts and counts of labels."""
 
 
+Votes = defaultdict[UUID, list[tuple[UUID, Vote]]]
+"""The current judgments of comparisons, with their ids."""
+
+_VOTES = (
+    select(
+        Judgment.comparison_id,
+        Judgment.id,
+        Judgment.annotator_id,
+        Judgment.received_at,
+        Judgment.kind,
+        Judgment.verdict,
+        Judgment.preferred_id,
+        Judgment.ranking,
+        Judgment.shown_order,
+        Judgment.assignment_id,
+        ComparisonCompletion.position,
+    )
+    .outerjoin(
+        ComparisonCompletion,
+        (ComparisonCompletion.comparison_id == Judgment.comparison_id)
+        & (ComparisonCompletion.completion_id == Judgment.preferred_id),
+    )
+    .where(is_current())
+)
+_VOTES_OF_ONE = _VOTES.where(Judgment.comparison_id == bindparam("comparison"))
+
+
 @dataclass(frozen=True)
 class Tallies:
     """All sums of one project."""
@@ -58,7 +94,7 @@ def judgment_added(
 
     Gives the comparison's columns that follow from its judgments, to be written with its slots.
     """
-    votes = _votes(session, Judgment.comparison_id == comparison.id).get(comparison.id, [])
+    votes = _collect(run(session, _VOTES_OF_ONE, comparison=comparison.id))[comparison.id]
     after = _contribution(comparison, [vote for _, vote in votes])
     before = _contribution(comparison, [vote for key, vote in votes if key != judgment_id])
     columns = _columns(comparison, after, policy)
@@ -242,30 +278,13 @@ def _content(session: Session, project: Project) -> dict[str, int]:
     return {name: session.scalar(query) or 0 for name, query in queries.items()}
 
 
-def _votes(session: Session, which: Any) -> dict[UUID, list[tuple[UUID, Vote]]]:
+def _votes(session: Session, which: ColumnElement[bool]) -> Votes:
+    return _collect(run(session, _VOTES.where(which)))
+
+
+def _collect(rows: CursorResult[Any]) -> Votes:
     """The current judgments of comparisons, with their ids."""
-    found: dict[UUID, list[tuple[UUID, Vote]]] = defaultdict(list)
-    rows = session.execute(
-        select(
-            Judgment.comparison_id,
-            Judgment.id,
-            Judgment.annotator_id,
-            Judgment.received_at,
-            Judgment.kind,
-            Judgment.verdict,
-            Judgment.preferred_id,
-            Judgment.ranking,
-            Judgment.shown_order,
-            Judgment.assignment_id,
-            ComparisonCompletion.position,
-        )
-        .outerjoin(
-            ComparisonCompletion,
-            (ComparisonCompletion.comparison_id == Judgment.comparison_id)
-            & (ComparisonCompletion.completion_id == Judgment.preferred_id),
-        )
-        .where(which, is_current())
-    )
+    found: Votes = defaultdict(list)
     for row in rows:
         shown = row.preferred_id is not None and row.assignment_id is not None
         vote = Vote(
