@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from app.errors import StorageUnavailable
 from app.migrate import current_revision, head_revision
+from app.services import storage
 from app.web.access import Anyone
 from app.web.visitors import DatabaseDep
 
@@ -21,7 +22,7 @@ def healthz(visitor: Anyone) -> Response:
 @router.get("/readyz")
 def readyz(visitor: Anyone, database: DatabaseDep) -> Response:
     try:
-        found = current_revision(database)
+        found, problem = current_revision(database), storage.problem(database)
     except StorageUnavailable:
         return PlainTextResponse("the database does not answer\n", status_code=503)
     expected = head_revision()
@@ -31,4 +32,6 @@ def readyz(visitor: Anyone, database: DatabaseDep) -> Response:
             "run `prefloop db upgrade`\n",
             status_code=503,
         )
+    if problem is not None:
+        return PlainTextResponse(f"{problem}\n", status_code=503)
     return PlainTextResponse("ready\n")
