@@ -134,9 +134,8 @@ class Visit:
 
 
 def make_site(folder: Path, *, comparisons: int = 5, overlap: int = 1, **settings: Any) -> Site:
-    chosen = Settings(
-        database_url=f"sqlite:///{folder / 'test.db'}", exports_dir=folder / "exports", **settings
-    )
+    settings.setdefault("database_url", f"sqlite:///{folder / 'test.db'}")
+    chosen = Settings(exports_dir=folder / "exports", **settings)
     app = create_app(chosen)
     database: Database = app.state.database
     migrate.upgrade(database)
