@@ -15,6 +15,7 @@ from typing import Any
 from helpers.processes import free_port, poll_until
 
 ROOT = Path(__file__).parent.parent.parent
+LONGEST_START = 120
 WORKER = "multiprocessing.spawn"
 SECRET = "a secret that only these tests use, long enough"
 
@@ -73,7 +74,11 @@ class Servers:
             if port not in self._running:
                 self._running[port] = self._start_one(port, environment)
         for port in self.ports:
-            poll_until(lambda port=port: self._answers(port), f"the server on port {port}")
+            poll_until(
+                lambda port=port: self._answers(port),
+                f"the server on port {port}",
+                seconds=LONGEST_START,
+            )
 
     def kill(self, ports: list[int] | None = None) -> None:
         """SIGKILL the servers on these ports, or all, with every process that they started."""

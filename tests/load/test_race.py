@@ -25,6 +25,6 @@ def test_fifty_annotators_at_once_give_every_comparison_exactly_what_it_wants(
             lease_seconds=LEASE_SECONDS,
             seed=1,
         )
-        ledger = load.run(seconds=60)
+        ledger = load.run(seconds=120)
     assert_all_promises_kept(database_url, ledger)
     assert ledger.statuses[503] == 0, "nothing was wrong with the database"
