@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, InvalidInput, NotFound
 from app.models.accounts import Annotator, Membership, Role
 from app.models.judgments import Assignment
-from app.models.projects import Comparison, Project
+from app.models.projects import Project
 from app.rules.queue_policy import QueuePolicy, write_policy
-from app.services import guidelines, queue, slots, tallies
+from app.services import guidelines, queue, targets
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
 
@@ -68,11 +68,11 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
     imports at the same moment counts with the old policy before, or with the new one after.
     """
     session.refresh(project, with_for_update={"key_share": True})
+    before = queue.policy_of(project)
     project.overlap = policy.overlap
     project.settings = {**project.settings, "queue": write_policy(policy)}
-    slots.lock_all(session, Comparison.project_id == project.id)
-    tallies.set_targets(session, project, policy)
-    slots.recount(session, Comparison.project_id == project.id)
+    if not targets.are_equal(before, policy):
+        targets.set_all(session, project, policy)
 
 
 def by_slug(session: Session, slug: str) -> Project:

@@ -153,18 +153,6 @@ def _record(
     _add(session, project_id, days, votes)
 
 
-def set_targets(session: Session, project: Project, policy: QueuePolicy) -> None:
-    """Compute every locked comparison's target by another policy."""
-    for comparisons in _chunks(session, project):
-        moved = [
-            {"id": comparison.id, "target": target}
-            for comparison in comparisons
-            if (target := _target(comparison, policy)) != comparison.target
-        ]
-        if moved:
-            session.execute(update(Comparison), moved)
-
-
 def skip_added(session: Session, skip: Skip) -> None:
     days = {(skip.annotator_id, skip.skipped_at.date()): Counter(skipped=1)}
     _add(session, skip.project_id, days, Counter())

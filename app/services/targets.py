@@ -1,0 +1,116 @@
+"""Judgments wanted of every comparison of a project, when its policy changes.
+
+A policy that wants the same of all is one statement. Any other is computed from each comparison's
+row, so a change costs seconds in a project of a million comparisons; nobody can judge them
+meanwhile, because all of them change in one transaction.
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, bindparam, case, func, literal_column, select, update
+from sqlalchemy.orm import Session
+
+from app.db import run
+from app.models.judgments import Assignment
+from app.models.projects import Comparison, Project
+from app.rules.queue_policy import QueuePolicy, first_target, target_after
+from app.services import slots
+
+CHUNK = 5000
+IN_LIST = 900
+"""Most values in one IN list; SQLite once stopped at 999."""
+
+
+def are_equal(policy: QueuePolicy, other: QueuePolicy) -> bool:
+    """Whether both want the same number of judgments of every comparison."""
+    planted = {
+        name: getattr(other, name) for name in ("gold_share", "repeat_share", "repeat_after_hours")
+    }
+    return replace(policy, **planted) == other
+
+
+def set_all(session: Session, project: Project, policy: QueuePolicy) -> None:
+    """Set every target by the policy, and the open slots that follow. The caller holds the
+    project's lock; the comparisons that change stay locked until the transaction ends."""
+    session.flush()
+    if policy.overlap_share == 1 and not policy.overlap_by_tag and policy.adaptive_max is None:
+        _set_uniform(session, project, policy.overlap)
+    else:
+        _set_each(session, project, policy)
+    # The statements above took nothing to be on lease.
+    leased = select(Assignment.comparison_id).where(
+        Assignment.project_id == project.id,
+        # As the index says it.
+        literal_column("assignments.state = 'leased'"),
+    )
+    slots.recount(session, Comparison.id.in_(leased))
+
+
+def _open(target: ColumnElement[int]) -> ColumnElement[int]:
+    return case((target > Comparison.judged, target - Comparison.judged), else_=0)
+
+
+def _set_uniform(session: Session, project: Project, overlap: int) -> None:
+    target = func.coalesce(Comparison.overlap, overlap)
+    session.execute(
+        update(Comparison)
+        .where(
+            Comparison.project_id == project.id,
+            Comparison.kind == "normal",
+            Comparison.target != target,
+        )
+        .values(target=target, open_slots=_open(target))
+        .execution_options(synchronize_session=False)
+    )
+
+
+_CHUNK = (
+    select(
+        Comparison.id,
+        Comparison.tags,
+        Comparison.overlap,
+        Comparison.target,
+        Comparison.judged,
+        Comparison.n_first,
+        Comparison.n_second,
+        Comparison.n_tie,
+        Comparison.n_both_bad,
+    )
+    .where(
+        Comparison.project_id == bindparam("project_id"),
+        Comparison.kind == "normal",
+        Comparison.id > bindparam("after"),
+    )
+    .order_by(Comparison.id)
+    .limit(CHUNK)
+    .with_for_update()
+)
+_NEW_TARGET = bindparam("new_target", type_=Integer)
+_MOVE = (
+    update(Comparison)
+    .where(Comparison.id.in_(bindparam("ids", expanding=True)))
+    .values(target=_NEW_TARGET, open_slots=_open(_NEW_TARGET))
+)
+
+
+def _set_each(session: Session, project: Project, policy: QueuePolicy) -> None:
+    @cache
+    def target_of(first: int, judged: int, votes: tuple[int, int, int, int]) -> int:
+        return target_after(policy, first, judged, votes)
+
+    after = UUID(int=0)
+    while rows := run(session, _CHUNK, project_id=project.id, after=after).all():
+        moved: dict[int, list[UUID]] = defaultdict(list)
+        for row in rows:
+            first = first_target(policy, row.id, row.tags, row.overlap)
+            votes = (row.n_first, row.n_second, row.n_tie, row.n_both_bad)
+            wanted = target_of(first, row.judged, votes)
+            if wanted != row.target:
+                moved[wanted].append(row.id)
+        for wanted, keys in moved.items():
+            for start in range(0, len(keys), IN_LIST):
+                run(session, _MOVE, new_target=wanted, ids=keys[start : start + IN_LIST])
+        after = rows[-1].id
