@@ -11,10 +11,9 @@ from fastapi import Depends, FastAPI
 
 from app.api import v1
 from app.db import Database
-from app.errors import InvalidInput
 from app.logs import RequestLog
 from app.metrics import count_database_errors
-from app.settings import Settings
+from app.settings import Settings, require_good_secrets
 from app.web import (
     account,
     admin,
@@ -49,13 +48,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _form_key(settings: Settings) -> bytes:
+    """What signs the form tokens of strangers. Production starts with a good secret or not."""
+    if settings.environment == "production":
+        require_good_secrets(settings)
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value().encode()
-    if settings.environment == "production":
-        raise InvalidInput(
-            "PREFLOOP_SECRET_KEY is not set, and production needs it; make one with "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`."
-        )
     return secrets.token_bytes(32)
 
 

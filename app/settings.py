@@ -5,7 +5,12 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.errors import InvalidInput
+
 DEFAULT_DATABASE = "sqlite:///prefloop.db"
+
+MAKE_ONE = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+PLACEHOLDERS = ("change", "replace", "example", "secret", "password", "your-", "your_")
 
 
 class Settings(BaseSettings):
@@ -42,8 +47,31 @@ class Settings(BaseSettings):
     def _secret_is_long(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             name = f"PREFLOOP_{info.field_name}".upper()
-            raise ValueError(
-                f"{name} is shorter than 32 characters; make one with "
-                "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
-            )
+            raise ValueError(f"{name} is shorter than 32 characters; {MAKE_ONE}")
         return value
+
+
+def require_good_secrets(settings: Settings) -> None:
+    """Raises InvalidInput where a secret that production needs is missing or can be guessed."""
+    if settings.secret_key is None:
+        raise InvalidInput(f"PREFLOOP_SECRET_KEY is not set, and production needs it; {MAKE_ONE}.")
+    given = {
+        "PREFLOOP_SECRET_KEY": settings.secret_key,
+        "PREFLOOP_METRICS_TOKEN": settings.metrics_token,
+    }
+    for name, value in given.items():
+        if value is not None and looks_guessable(value.get_secret_value()):
+            raise InvalidInput(
+                f"{name} can be guessed: it is a placeholder, repeats itself, or has few different "
+                f"characters; {MAKE_ONE}."
+            )
+
+
+def looks_guessable(secret: str) -> bool:
+    """Whether somebody typed this: a placeholder, a piece repeated, or few different characters.
+
+    32 random hexadecimal digits have fewer than 8 different ones once in thirty million times.
+    """
+    is_repeated = secret in (secret + secret)[1:-1]
+    is_placeholder = any(word in secret.lower() for word in PLACEHOLDERS)
+    return len(set(secret)) < 8 or is_repeated or is_placeholder
