@@ -18,8 +18,6 @@ def test_a_full_disk_is_alive_but_not_ready(site: Site, monkeypatch: pytest.Monk
 
 
 def test_what_is_said_names_no_path_and_no_address(site: Site) -> None:
-    path = site.database.url.database
-    assert path is not None
     site.database.dispose()
     (site.settings.exports_dir.parent / "test.db").unlink()
 
