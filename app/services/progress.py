@@ -2,17 +2,47 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.models.accounts import Annotator
+from app.db import run
+from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState
-from app.models.projects import Comparison, Project
+from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
 from app.services import queue
 
 FEW = 50
 """What is left is counted up to here, so that the count costs the same in a large project."""
+
+
+_OF_ANNOTATOR = (
+    AnnotatorDay.project_id == bindparam("project_id"),
+    AnnotatorDay.annotator_id == bindparam("annotator_id"),
+)
+_SUMS = select(
+    func.sum(AnnotatorDay.judged).label("judged"),
+    func.sum(AnnotatorDay.skipped).label("skipped"),
+    select(Membership.groups)
+    .where(
+        Membership.project_id == bindparam("project_id"),
+        Membership.annotator_id == bindparam("annotator_id"),
+    )
+    .scalar_subquery()
+    .label("groups"),
+).where(*_OF_ANNOTATOR)
+_LEFT = select(
+    select(func.count())
+    .select_from(queue.OPEN_TO_ANNOTATOR.limit(bindparam("most")).subquery())
+    .scalar_subquery()
+    + select(func.count())
+    .where(
+        Assignment.project_id == bindparam("project_id"),
+        Assignment.annotator_id == bindparam("annotator_id"),
+        Assignment.state == AssignmentState.LEASED,
+    )
+    .scalar_subquery()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,36 +58,14 @@ class Progress:
 
 
 def for_annotator(session: Session, project: Project, annotator: Annotator) -> Progress:
-    judged, skipped = session.execute(
-        select(func.sum(AnnotatorDay.judged), func.sum(AnnotatorDay.skipped)).where(
-            AnnotatorDay.project_id == project.id, AnnotatorDay.annotator_id == annotator.id
-        )
-    ).one()
-    left = None if queue.policy_of(project).plants else _left(session, project, annotator)
-    return Progress(judged=judged or 0, skipped=skipped or 0, left=left)
-
-
-def _left(session: Session, project: Project, annotator: Annotator) -> int | None:
-    mine = exists().where(
-        Assignment.comparison_id == Comparison.id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.state != AssignmentState.EXPIRED,
+    of_annotator = {"project_id": project.id, "annotator_id": annotator.id}
+    sums = run(session, _SUMS, **of_annotator).one()
+    left = None
+    if not queue.policy_of(project).plants:
+        groups = tuple(sums.groups or ())
+        left = run(session, _LEFT, **of_annotator, groups=groups, most=FEW + 1).scalar_one()
+    return Progress(
+        judged=sums.judged or 0,
+        skipped=sums.skipped or 0,
+        left=left if left is not None and left <= FEW else None,
     )
-    some_open = (
-        select(Comparison.id)
-        .where(
-            Comparison.project_id == project.id,
-            Comparison.open_slots > 0,
-            queue.is_visible(queue.groups_of(session, project, annotator)),
-            ~mine,
-        )
-        .limit(FEW + 1)
-    )
-    leased = select(func.count()).where(
-        Assignment.project_id == project.id,
-        Assignment.annotator_id == annotator.id,
-        Assignment.state == AssignmentState.LEASED,
-    )
-    open_to_me = session.scalar(select(func.count()).select_from(some_open.subquery())) or 0
-    left = open_to_me + (session.scalar(leased) or 0)
-    return left if left <= FEW else None

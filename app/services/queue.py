@@ -10,7 +10,7 @@ size. Gold and repeats come where the project's policy plans them (`rules/queue_
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,12 +56,6 @@ class Choice:
     repeat: int = 0
 
 
-def is_visible(groups: Sequence[str]) -> ColumnElement[bool]:
-    """That a comparison may be judged by a member of these groups."""
-    unrestricted = Comparison.restricted_to.is_(None)
-    return unrestricted | Comparison.restricted_to.in_(groups) if groups else unrestricted
-
-
 _ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
 _PROJECT: BindParameter[UUID] = bindparam("project_id")
 _VISIBLE = Comparison.restricted_to.is_(None) | Comparison.restricted_to.in_(
@@ -95,10 +89,15 @@ _TURN = (
 )
 
 
+OPEN_TO_ANNOTATOR = select(Comparison.id, Comparison.priority).where(
+    Comparison.project_id == _PROJECT, Comparison.open_slots > 0, _VISIBLE, ~_HAD
+)
+"""Takes project_id, annotator_id and groups."""
+
+
 def _open_comparisons(part: ColumnElement[bool]) -> Select[UUID, int]:
     return (
-        select(Comparison.id, Comparison.priority)
-        .where(Comparison.project_id == _PROJECT, Comparison.open_slots > 0, part, _VISIBLE, ~_HAD)
+        OPEN_TO_ANNOTATOR.where(part)
         .order_by(Comparison.priority.desc(), Comparison.id.desc())
         .limit(bindparam("block"))
     )
@@ -116,7 +115,7 @@ _TAKE = (
     select(*_SHOWN)
     .join(Prompt, Prompt.id == Comparison.prompt_id)
     .where(Comparison.id == bindparam("comparison_id"), Comparison.open_slots > 0)
-    .with_for_update(skip_locked=True, of=Comparison)
+    .with_for_update(key_share=True, skip_locked=True, of=Comparison)
 )
 _GOLD = (
     select(*_SHOWN)
@@ -151,11 +150,6 @@ _REPEAT = (
 
 def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
-
-
-def groups_of(session: Session, project: Project, annotator: Annotator) -> tuple[str, ...]:
-    membership = session.get(Membership, (project.id, annotator.id))
-    return () if membership is None else tuple(membership.groups)
 
 
 def take_turn(session: Session, project: Project, annotator: Annotator) -> Place:

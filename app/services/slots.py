@@ -2,6 +2,7 @@
 
 `Comparison.open_slots` is always recomputed from the comparison's target, its judgments and its
 leases while the comparison is locked, so it repairs itself; the queue reads it through an index.
+The locks leave keys alone (FOR NO KEY UPDATE): a row that only names a comparison never waits.
 """
 
 from datetime import datetime
@@ -19,7 +20,7 @@ from app.models.projects import Comparison, Project
 _OPEN_FOR_UPDATE = (
     select(Comparison)
     .where(Comparison.id == bindparam("comparison_id"))
-    .with_for_update()
+    .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
 _LEASED = (
@@ -40,7 +41,7 @@ _EXPIRED = (
         Assignment.state == AssignmentState.LEASED,
         Assignment.lease_expires_at <= bindparam("now", type_=Assignment.lease_expires_at.type),
     )
-    .with_for_update(skip_locked=True)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
@@ -51,7 +52,9 @@ def lock(session: Session, comparison_id: UUID) -> Comparison:
 
 def lock_all(session: Session, which: ColumnElement[bool]) -> None:
     """Lock many comparisons, always in one order, so that two who do it cannot deadlock."""
-    session.execute(select(Comparison.id).where(which).order_by(Comparison.id).with_for_update())
+    session.execute(
+        select(Comparison.id).where(which).order_by(Comparison.id).with_for_update(key_share=True)
+    )
 
 
 def recount(session: Session, which: ColumnElement[bool]) -> None:

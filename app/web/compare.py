@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app import metrics
-from app.db import utc_now
+from app.db import Database, utc_now
 from app.errors import NotFound
 from app.models.accounts import Annotator
 from app.models.projects import Project
@@ -68,21 +68,36 @@ class Work:
     """How often the page says that it is still in front of somebody."""
 
 
-def _next_work(
+@dataclass(frozen=True)
+class Leased:
+    """What one writing transaction gave."""
+
+    project: Project
+    view: AssignmentView | None
+    guideline_unread: bool
+
+
+def _lease_next(
     session: Session, project: Project, annotator: Annotator, settings: Settings, now: datetime
-) -> Work:
+) -> Leased:
     version = guidelines.current(session, project)
-    unread = version is not None and not guidelines.has_read(session, version, annotator)
-    view = None
-    if not unread:
-        view = assignments.lease_next(
-            session, project, annotator, lease_seconds=settings.lease_seconds, now=now
-        )
+    if version is not None and not guidelines.has_read(session, version, annotator):
+        return Leased(project, None, guideline_unread=True)
+    view = assignments.lease_next(
+        session, project, annotator, lease_seconds=settings.lease_seconds, now=now
+    )
+    return Leased(project, view, guideline_unread=False)
+
+
+def _work(database: Database, annotator: Annotator, settings: Settings, leased: Leased) -> Work:
+    # Counted after the commit: nobody who waits to write has to wait for this.
+    with database.reading() as session:
+        done = progress.for_annotator(session, leased.project, annotator)
     return Work(
-        project=project,
-        progress=progress.for_annotator(session, project, annotator),
-        view=view,
-        guideline_unread=unread,
+        project=leased.project,
+        progress=done,
+        view=leased.view,
+        guideline_unread=leased.guideline_unread,
         heartbeat_seconds=settings.lease_seconds / BEATS_IN_A_LEASE,
     )
 
@@ -97,10 +112,11 @@ def show_comparison(
 ) -> Response:
     with metrics.leasing() as seen, database.writing() as session:
         project = projects.get_for(session, annotator, slug)
-        work = _next_work(session, project, annotator, settings, utc_now())
-        seen.outcome = "leased" if work.view is not None else "nothing_left"
-    if work.guideline_unread:
+        leased = _lease_next(session, project, annotator, settings, utc_now())
+        seen.outcome = "leased" if leased.view is not None else "nothing_left"
+    if leased.guideline_unread:
         return RedirectResponse(f"/projects/{slug}/guideline", status_code=303)
+    work = _work(database, annotator, settings, leased)
     return render(request, "compare.html", work=work)
 
 
@@ -129,7 +145,8 @@ def submit_judgment(
         project = _project_of(session, annotator, slug, assignment_id)
         stored = judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
         seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.judgment.late)
-        work = _next_work(session, project, annotator, settings, now)
+        leased = _lease_next(session, project, annotator, settings, now)
+    work = _work(database, annotator, settings, leased)
     return render(request, "_comparison.html", work=work)
 
 
@@ -147,7 +164,8 @@ def skip_comparison(
     with metrics.skipping(), database.writing() as session:
         project = _project_of(session, annotator, slug, assignment_id)
         judgments.skip(session, annotator, assignment_id, reason, now=now)
-        work = _next_work(session, project, annotator, settings, now)
+        leased = _lease_next(session, project, annotator, settings, now)
+    work = _work(database, annotator, settings, leased)
     return render(request, "_comparison.html", work=work)
 
 
