@@ -128,6 +128,13 @@ class Comparison(Base):
         _some("ix_comparisons_contested", "contested"),
         _some("ix_comparisons_gold", "kind = 'gold'"),
         Index("ix_comparisons_project", "project_id", "priority", "id"),
+        Index(
+            "ix_comparisons_restricted",
+            "project_id",
+            "restricted_to",
+            sqlite_where=text("restricted_to IS NOT NULL"),
+            postgresql_where=text("restricted_to IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
