@@ -21,8 +21,9 @@ class Crash(StrEnum):
     EVERYTHING = "every server and the database"
 
 
+# Where one server goes on, the work may end before the other is back, so that is the last kind.
 ON_SQLITE = (Crash.SERVERS, Crash.ONE_SERVER)
-ON_POSTGRESQL = (Crash.SERVERS, Crash.DATABASE, Crash.ONE_SERVER, Crash.EVERYTHING)
+ON_POSTGRESQL = (Crash.SERVERS, Crash.DATABASE, Crash.EVERYTHING, Crash.ONE_SERVER)
 
 
 @dataclass(frozen=True, kw_only=True)

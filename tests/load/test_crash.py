@@ -37,7 +37,7 @@ def crash_under_load(
 
 
 def test_killed_servers_lose_no_verdict_on_sqlite(tmp_path: Path) -> None:
-    crash_under_load(f"sqlite:///{tmp_path}/prefloop.db", tmp_path, [*ON_SQLITE, Crash.SERVERS])
+    crash_under_load(f"sqlite:///{tmp_path}/prefloop.db", tmp_path, [Crash.SERVERS, *ON_SQLITE])
 
 
 def test_killed_servers_and_a_killed_database_lose_no_verdict_on_postgresql(
