@@ -16,7 +16,9 @@ PLACEHOLDERS = ("change", "replace", "example", "secret", "password", "your-", "
 class Settings(BaseSettings):
     """What an installation chooses. Nothing else in `app` reads the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="PREFLOOP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PREFLOOP_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     database_url: str = DEFAULT_DATABASE
     """SQLAlchemy address; `sqlite:///file.db` or `postgresql+psycopg://user:password@host/name`."""
@@ -25,8 +27,9 @@ class Settings(BaseSettings):
     environment: str = Field(default="development", pattern="^(development|production)$")
     session_hours: int = Field(default=12, ge=1)
     """A session ends this long after sign-in."""
-    lease_seconds: int = Field(default=1800, ge=1)
-    """How long a comparison is reserved for the annotator who was given it."""
+    lease_seconds: int = Field(default=600, ge=1)
+    """How long a comparison is reserved for the annotator who was given it; a visible page extends
+    it."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes of `prefloop serve`; what a process counts for itself is divided by it."""
     trusted_proxies: str = "127.0.0.1,::1"
