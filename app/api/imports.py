@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.access import DatabaseDep, Importing, SettingsDep
 from app.api.answers import NDJSON, described
-from app.api.schemas import ImportAnswer
+from app.api.schemas import ImportAnswer, Slug
 from app.db import Database, utc_now
 from app.errors import TooLarge, UnsupportedMedia
 from app.models.accounts import Annotator
@@ -52,7 +52,7 @@ router = APIRouter(tags=["Importing"])
     },
 )
 async def import_lines(
-    request: Request, admin: Importing, database: DatabaseDep, settings: SettingsDep, slug: str
+    request: Request, admin: Importing, database: DatabaseDep, settings: SettingsDep, slug: Slug
 ) -> Response:
     """A line that cannot be taken never stops the rest.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
@@ -13,10 +11,12 @@ from app.api.access import Annotating, DatabaseDep, SettingsDep
 from app.api.answers import described
 from app.api.schemas import (
     AssignmentAnswer,
+    AssignmentId,
     JudgmentAnswer,
     JudgmentRequest,
     LeaseAnswer,
     ReasonRequest,
+    Slug,
 )
 from app.db import utc_now
 from app.rules.export_rows import iso
@@ -38,7 +38,7 @@ router = APIRouter(tags=["Judging"])
     ),
 )
 def take_assignment(
-    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: str
+    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: Slug
 ) -> Response:
     """Asking again before you have judged or skipped it gives the same one, and extends its lease.
 
@@ -74,7 +74,7 @@ def take_assignment(
     ),
 )
 def submit_judgment(
-    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: JudgmentRequest
+    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: JudgmentRequest
 ) -> Response:
     """The judgment is on disk before it is answered. Where you get no answer, send the same request
     again: its key makes sure that it is stored once.
@@ -101,7 +101,7 @@ def submit_judgment(
     responses=described({204: {"description": "It goes to somebody else."}}, 404, 409, 413),
 )
 def skip(
-    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: ReasonRequest
+    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
     """A skip is not a verdict. Skipping again changes nothing."""
     with metrics.skipping(), database.writing() as session:
@@ -117,7 +117,7 @@ def skip(
     responses=described({204: {"description": "An admin will see the flag."}}, 404, 413),
 )
 def flag(
-    annotator: Annotating, database: DatabaseDep, assignment_id: UUID, body: ReasonRequest
+    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
     """Beside whatever verdict it gets."""
     with database.writing() as session:
@@ -134,7 +134,7 @@ def flag(
     ),
 )
 def extend_lease(
-    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, assignment_id: UUID
+    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, assignment_id: AssignmentId
 ) -> Response:
     """Send it now and then while you work on a comparison.
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.api.access import Annotating, DatabaseDep, Exporting, Reading, ReadingOthers
 from app.api.answers import NDJSON, described, lines
-from app.api.schemas import GuidelineRequest, PreferenceRow, ProjectAnswer, ProjectsAnswer
+from app.api.schemas import GuidelineRequest, PreferenceRow, ProjectAnswer, ProjectsAnswer, Slug
 from app.db import Database, utc_now
 from app.models.projects import Project
 from app.rules.agreement import AgreementReport
@@ -40,7 +40,7 @@ def list_projects(annotator: Reading, database: DatabaseDep) -> Response:
     summary="One project",
     responses=described({200: {"description": "It is open to you.", "model": ProjectAnswer}}, 404),
 )
-def show_project(annotator: Reading, database: DatabaseDep, slug: str) -> Response:
+def show_project(annotator: Reading, database: DatabaseDep, slug: Slug) -> Response:
     """Its question, its guideline, and how far you are."""
     with database.reading() as session:
         project = projects.get_for(session, annotator, slug)
@@ -60,7 +60,7 @@ def show_project(annotator: Reading, database: DatabaseDep, slug: str) -> Respon
     responses=described({204: {"description": "It is noted."}}, 404, 409, 413),
 )
 def confirm_reading(
-    annotator: Annotating, database: DatabaseDep, slug: str, body: GuidelineRequest
+    annotator: Annotating, database: DatabaseDep, slug: Slug, body: GuidelineRequest
 ) -> Response:
     """Comparisons of a project with a guideline are handed out after this.
 
@@ -79,7 +79,7 @@ def confirm_reading(
         {200: {"description": "The dashboard's numbers.", "model": AgreementReport}}, 404
     ),
 )
-def show_agreement(reviewer: ReadingOthers, database: DatabaseDep, slug: str) -> Response:
+def show_agreement(reviewer: ReadingOthers, database: DatabaseDep, slug: Slug) -> Response:
     """Each statistic has its n and 95 % interval, or the reason why it is undefined."""
     with database.reading() as session:
         report = agreement.for_project(session, projects.get_for(session, reviewer, slug))
@@ -103,7 +103,7 @@ def show_agreement(reviewer: ReadingOthers, database: DatabaseDep, slug: str) ->
 def stream_preferences(
     admin: Exporting,
     database: DatabaseDep,
-    slug: str,
+    slug: Slug,
     rows: Annotated[
         Literal["aggregated", "judgments"],
         Query(description="One row a pair from all its judgments, or one row a judgment."),

@@ -7,12 +7,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.services.judgments import LONGEST_TEXT, Submission
 
 NO_NUL = r"^[^\x00]*$"
 """No database keeps the character NUL."""
+
+
+Slug = Annotated[str, Path(description="The project's name in addresses.")]
+AssignmentId = Annotated[UUID, Path(description="The `id` of the assignment that you took.")]
 
 
 class Request(BaseModel):
@@ -49,7 +54,7 @@ class JudgmentRequest(Request):
         str | None, Field(max_length=LONGEST_TEXT, pattern=NO_NUL, description="Why, in words.")
     ] = None
     active_ms: Annotated[
-        int | None, Field(ge=0, lt=2**31, description="Milliseconds spent on judging.")
+        int | None, Field(ge=0, le=2**31 - 1, description="Milliseconds spent on judging.")
     ] = None
 
     def submission(self) -> Submission:
@@ -80,7 +85,7 @@ class GuidelineRequest(Request):
         int,
         Field(
             ge=1,
-            lt=2**31,
+            le=2**31 - 1,
             description="The version that you have read: the current one.",
             examples=[1],
         ),

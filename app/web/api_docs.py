@@ -169,8 +169,8 @@ def _described(thing: Schema, schema: Schema) -> str:
     """The description, with the limits that the schema sets."""
     limited = {**schema, **next((a for a in schema.get("anyOf", []) if "type" in a), {})}
     words = {
-        "minimum": "at least {}",
-        "maximum": "at most {}",
+        "minimum": "at least {:,.0f}",
+        "maximum": "at most {:,.0f}",
         "minLength": "{} characters or more",
         "maxLength": "at most {:,} characters",
     }
