@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from helpers.load_doors import ASSIGNMENT, TOKEN
 from helpers.load_servers import Servers
-from helpers.load_site import SLUG, make_load_site
+from helpers.load_site import SLUG, Invited, make_load_site
 from helpers.load_storage import (
     DeadPostgres,
     FileSizeLimit,
@@ -65,18 +65,23 @@ def judged(page: Page, number: int) -> None:
     page.locator(".progress").get_by_text(f"{number} of 5 judged", exact=True).wait_for()
 
 
+VERDICT = {"verdict": "tie", "idempotency_key": "the script's only key"}
+
+
 class Script:
     """Somebody without a browser, who sees statuses and whole answers."""
 
-    def __init__(self, address: str, link: str) -> None:
-        self._client = httpx2.Client(base_url=address)
-        page = self._client.get(f"/invitations/{link}")
-        self._client.post(f"/invitations/{link}/sign-in", headers=self._token(page.text))
+    def __init__(self, address: str, invited: Invited) -> None:
+        self._client = httpx2.Client(base_url=address, timeout=60)
+        self._bearer = {"Authorization": f"Bearer {invited.token}"}
+        entrance = f"/invitations/{invited.links[0]}"
+        page = self._client.get(entrance)
+        self._client.post(f"{entrance}/sign-in", headers=self._token(page.text))
         page = self._client.get(f"/projects/{SLUG}/compare")
         self._headers = self._token(page.text)
         found = ASSIGNMENT.search(page.text)
         assert found is not None
-        self._verdict_path = f"/projects/{SLUG}/assignments/{found[1]}/judgment"
+        self._assignment = f"assignments/{found[1]}/judgment"
 
     def _token(self, page: str) -> dict[str, str]:
         found = TOKEN.search(page)
@@ -88,9 +93,17 @@ class Script:
 
     def send_verdict(self) -> httpx2.Response:
         return self._client.post(
-            self._verdict_path,
-            data={"verdict": "tie", "idempotency_key": "the script's only key"},
+            f"/projects/{SLUG}/{self._assignment}",
+            data=VERDICT,
             headers={**self._headers, "HX-Request": "true"},
+        )
+
+    def send_verdict_to_api(self) -> httpx2.Response:
+        return httpx2.post(
+            self._client.base_url.join(f"/api/v1/{self._assignment}"),
+            json=VERDICT,
+            headers=self._bearer,
+            timeout=60,
         )
 
 
@@ -108,7 +121,7 @@ def test_a_verdict_waits_in_the_browser_while_there_is_trouble_with(
     ada, script = make_load_site(storage.url, comparisons=5, people=2, overlap=2, plants=False)
     with Servers(storage.url, tmp_path, count=1, lease_seconds=600) as servers:
         address = servers.addresses[0]
-        visitor = Script(address, script.links[0])
+        visitor = Script(address, script)
         page = browser.new_context().new_page()
         page.goto(f"{address}/invitations/{ada.links[0]}")
         page.get_by_role("button", name="Continue").click()
@@ -121,12 +134,14 @@ def test_a_verdict_waits_in_the_browser_while_there_is_trouble_with(
         press(page, "b", "1", "Enter")
         page.get_by_text("Not saved yet.").wait_for()
         assert_unavailable(visitor.send_verdict(), is_page=False)
+        assert_unavailable(visitor.send_verdict_to_api(), is_page=False)
         assert_unavailable(visitor.open_page(), is_page=True)
         storage.recover(servers)
 
         judged(page, 2)
         page.get_by_text("Not saved yet.").wait_for(state="hidden")
         assert judgments(storage) == 2, "the script's refused verdict was stored"
+        assert visitor.send_verdict_to_api().status_code == 201
         assert visitor.send_verdict().status_code == 200
         assert judgments(storage) == 3
         assert "Traceback" not in servers.log()
