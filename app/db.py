@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import (
     CursorResult,
@@ -180,8 +181,7 @@ class Database:
             }
         )
         self.engine = create_engine(self.url, **options)
-        path = self.url.database if self.is_sqlite else None
-        path = None if path in (None, "", ":memory:") else path
+        path = _file_of(self.url) if self.is_sqlite else None
         self._may_create = False
         if self.is_sqlite:
             _configure_sqlite(self.engine)
@@ -307,6 +307,21 @@ def _parse(url: str) -> URL:
             "expected sqlite or postgresql."
         )
     return parsed
+
+
+def _file_of(url: URL) -> str | None:
+    """The path of an SQLite file, which may be given as `file:PATH`; None in memory."""
+    path = url.database or ""
+    if path.startswith("file:"):
+        path = unquote(urlsplit(path).path)
+    return None if path in ("", ":memory:") else path
+
+
+def _file_of(url: URL) -> str | None:
+    """The SQLite file; None for a database in memory, and for an address with options of SQLite's
+    own (`file:…?mode=ro`), which is left to SQLite."""
+    name = url.database
+    return None if not name or name == ":memory:" or name.startswith("file:") else name
 
 
 def _found(error: DBAPIError) -> str:

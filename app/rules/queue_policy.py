@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
-from scipy.special import betainc
-
 from app.errors import InvalidInput
 
 
@@ -115,6 +113,9 @@ def target_after(
 
 def posterior(votes: tuple[int, int, int, int]) -> float:
     """P(a majority of annotators prefers the completion that leads | votes), 0.5 when level."""
+    # Takes most of a second to import, and only adaptive projects need it.
+    from scipy.special import betainc
+
     n_first, n_second, n_tie, n_both_bad = votes
     level = (n_tie + n_both_bad) / 2
     a, b = n_first + level + 1, n_second + level + 1
