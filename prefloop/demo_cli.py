@@ -89,15 +89,14 @@ def _print(result: "DemoResult") -> None:
 
 
 def _serve(database: "Database", out: Path, port: int) -> None:
-    import uvicorn
-
     from app.db import utc_now
-    from app.main import create_app
     from app.models.accounts import Role
     from app.services import accounts, projects
     from app.settings import Settings
+    from prefloop import serving
     from prefloop.demo.run import OVERLAP, SLUG
 
+    listener = serving.hold("127.0.0.1", port)
     with database.writing() as session:
         admin = accounts.create_person(
             session, name="demo admin", password=None, role=Role.ADMIN, now=utc_now()
@@ -106,9 +105,13 @@ def _serve(database: "Database", out: Path, port: int) -> None:
         # The simulated annotators have judged all they were asked to: the visitor comes on top.
         projects.set_overlap(session, projects.by_slug(session, SLUG), OVERLAP + 1)
     database.dispose()
-    settings = Settings(database_url=database.url.render_as_string(), exports_dir=out / "exports")
-    say(f"\nServing on http://127.0.0.1:{port}  (stop with Ctrl+C)")
-    say(f"Sign in once with  http://127.0.0.1:{port}/invitations/{token}")
-    uvicorn.run(
-        create_app(settings), host="127.0.0.1", port=port, log_level="warning", access_log=False
+    settings = Settings(
+        database_url=database.url.render_as_string(), exports_dir=out / "exports", workers=1
     )
+    link = f"{serving.address_of(listener)}/invitations/{token}"
+
+    def welcome() -> None:
+        say(f"\nServing on {serving.address_of(listener)}  (stop with Ctrl+C)")
+        say(f"Sign in once with  {link}")
+
+    serving.serve(settings, listener, ready=welcome)

@@ -54,7 +54,7 @@ def serve(
 
     settings = Settings() if workers is None else Settings(workers=workers)
     open_database().dispose()
-    listener = serving.listen(host, port)
+    listener = serving.hold(host, port)
     address = serving.address_of(listener)
     serving.serve(
         settings, listener, ready=lambda: say(f"Serving on {address}  (stop with Ctrl+C)")

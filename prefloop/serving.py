@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 10
 """Requests in flight may take this long to finish once the server was told to stop."""
+KILL_SECONDS = 5
+"""So much later a worker that is still there is killed."""
 START_SECONDS = 120
 """A worker that does not serve by then is not waited for."""
 HUNG_SECONDS = 60
@@ -49,12 +51,18 @@ class WorkerFailed(PrefloopError):
     """A worker could not start; what it said stands above."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises InvalidInput where something else listens there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def hold(host: str, port: int) -> socket.socket:
+    """A socket that holds the address; connections are refused until somebody serves them.
+
+    Raises InvalidInput where something else listens there.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener.bind((host, port))
+        return listener
     except OSError as error:
+        listener.close()
         raise InvalidInput(
             f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}). "
             "Choose another --port."
@@ -67,7 +75,10 @@ def address_of(listener: socket.socket) -> str:
 
 
 def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve until told to stop; `ready` is called once, when requests are answered."""
+    """Serve until told to stop; `ready` is called once, when requests are answered.
+
+    Several workers read all settings but their number from the environment.
+    """
     configure_logs(settings.environment)
     if settings.workers == 1:
         from app.main import create_app
@@ -187,10 +198,12 @@ class _Supervisor(Multiprocess):
         super().terminate_all()
 
     def join_all(self) -> None:
-        deadline = time.monotonic() + GRACE_SECONDS + 5
+        deadline = time.monotonic() + GRACE_SECONDS + KILL_SECONDS
         for process in self.processes:
             process.process.join(max(0.0, deadline - time.monotonic()))
             if process.process.is_alive():
-                log.error("worker killed", worker=process.pid, after_seconds=GRACE_SECONDS + 5)
+                log.error(
+                    "worker killed", worker=process.pid, after_seconds=GRACE_SECONDS + KILL_SECONDS
+                )
                 process.kill()
                 process.join()

@@ -25,14 +25,16 @@ import pytest
 import yaml
 from helpers.postgres import PostgresServer
 from helpers.processes import free_port, poll_until, running
+from helpers.serving import Serving
 from sqlalchemy.engine import make_url
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from prefloop import alignment
+from prefloop import alignment, serving
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SECRETS = {"POSTGRES_PASSWORD": "lamp0river1boat", "PREFLOOP_SECRET_KEY": "k" * 40}
+SECRETS = {"POSTGRES_PASSWORD": "lamp0river1boat", "PREFLOOP_SECRET_KEY": "wTq3-fE8zLk1_Rb6pXy0vHn5uJc2sGd9"}
 CHOICES = {"PREFLOOP_MODEL": "tiny", "PREFLOOP_RECIPE": "quick.yaml"}
 QUICK_RECIPE = """
 tiny: {size: test, vocabulary_size: 300, max_positions: 128}
@@ -137,19 +139,52 @@ def judged_comparisons() -> Iterator[dict[str, Any]]:
         }
 
 
-def test_the_services_are_a_database_a_web_app_and_a_training_profile():
-    assert set(SERVICES) == {"db", "web", "train"}
+def test_the_services_are_a_database_a_web_app_and_two_profiles():
+    assert set(SERVICES) == {"db", "web", "proxy", "train"}
     assert SERVICES["db"]["image"].startswith("postgres:")
     assert SERVICES["train"]["profiles"] == ["train"]
+    assert SERVICES["proxy"]["profiles"] == ["tls"]
     assert "profiles" not in SERVICES["web"]
     assert "profiles" not in SERVICES["db"]
 
 
-def test_only_the_web_app_has_a_port_and_only_on_this_machine():
+def test_only_the_proxy_has_ports_for_others_than_this_machine():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert list(published) == ["web"]
+    assert set(published) == {"web", "proxy"}
     assert all(port.startswith("127.0.0.1:") for port in published["web"])
+    assert published["proxy"] == ["80:80", "443:443"]
+
+
+def test_the_proxy_leads_to_the_port_that_the_web_app_listens_on():
+    command = SERVICES["proxy"]["command"]
+    host, port = command[command.index("--to") + 1].split(":")
+
+    assert host == "web"
+    assert f"--port {port} " in SERVICES["web"]["command"][-1]
+    assert SERVICES["proxy"]["depends_on"] == {"web": {"condition": "service_healthy"}}
+
+
+def test_a_proxy_in_any_network_of_docker_is_believed():
+    networks = ProxyHeadersMiddleware(
+        lambda *_: None, environment_of("web")["PREFLOOP_TRUSTED_PROXIES"]
+    ).trusted_hosts
+
+    for address in ("172.17.0.3", "172.31.255.2", "192.168.16.4", "127.0.0.1"):
+        assert address in networks
+    assert "198.51.100.7" not in networks
+
+
+def test_the_client_programs_of_the_image_are_of_the_databases_version():
+    (major,) = re.findall(r"^postgres:(\d+)$", SERVICES["db"]["image"])
+
+    assert f"postgresql-client-{major} " in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_web_app_has_longer_to_stop_than_it_needs():
+    (seconds,) = re.findall(r"^(\d+)s$", SERVICES["web"]["stop_grace_period"])
+
+    assert int(seconds) > serving.GRACE_SECONDS + serving.KILL_SECONDS
 
 
 def test_no_secret_has_a_value_in_the_file():
@@ -236,7 +271,9 @@ def test_the_web_command_migrates_serves_and_is_healthy(machine):
         kind, *check = (machine.adapt(word) for word in SERVICES["web"]["healthcheck"]["test"])
         assert kind == "CMD"
         machine.run("web", *check)
+        workers = Serving(process, log).workers()
 
+    assert len(workers) == 2
     machine.run("web", "prefloop", "db", "check")
 
 
