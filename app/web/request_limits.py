@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import Counter
 
 from fastapi import Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from app.errors import TooManyRequests
 from app.settings import Settings
@@ -29,18 +27,23 @@ UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class RequestLimiter:
+    """Counts of the current minute. Used by the event loop alone, so it needs no lock."""
+
     def __init__(self, settings: Settings) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._per_minute = settings.requests_per_minute / settings.workers
+        self._minute = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
 
     def count(self, kind: str, who: str, people: float = 1) -> None:
         """Count one request. Raises TooManyRequests where the minute is used up."""
-        limit = RateLimitItemPerMinute(max(1, math.floor(self._per_minute * people)))
-        if not self._limiter.hit(limit, kind, who):
-            ends = self._limiter.get_window_stats(limit, kind, who).reset_time
+        minute, second = divmod(time.time(), 60)
+        if minute != self._minute:
+            self._minute, self._counts = int(minute), Counter()
+        self._counts[kind, who] += 1
+        if self._counts[kind, who] > max(1, math.floor(self._per_minute * people)):
             raise TooManyRequests(
                 "Too many requests in one minute; wait a moment and try again.",
-                retry_after_seconds=max(1, math.ceil(ends - time.time())),
+                retry_after_seconds=math.ceil(60 - second),
             )
 
 
