@@ -7,11 +7,14 @@ sends them, every answer has a documented status and media type, follows its sch
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from helpers.api import Program, make_token
+from helpers.postgres import PostgresServer
 from helpers.web import Site, make_site
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -141,16 +144,19 @@ class Target:
         return answered
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+@contextmanager
+def target_in(folder: Path, *, comparisons: int, **settings: Any) -> Iterator[Target]:
     site = make_site(
-        tmp_path_factory.mktemp("fuzz"),
-        comparisons=400,
-        overlap=3,
-        requests_per_minute=1_000_000,
+        folder, comparisons=comparisons, overlap=3, requests_per_minute=1_000_000, **settings
     )
     with asgi.get_client(site.app) as client:
         yield Target(site, client)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with target_in(tmp_path_factory.mktemp("fuzz"), comparisons=60) as made:
+        yield made
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -159,6 +165,15 @@ def test_every_answer_is_as_described(target: Target, operation: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_answer_is_as_described_in_a_long_run(target: Target, operation: str) -> None:
-    target.try_out(operation, times=80)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_answer_is_as_described_in_a_long_run(
+    postgres_server: PostgresServer, tmp_path: Path, kind: str
+) -> None:
+    url = {"database_url": postgres_server.create_database("api_fuzz")}
+    options = url if kind == "postgresql" else {}
+    with target_in(tmp_path, comparisons=2500, **options) as target:
+        for operation in OPERATIONS:
+            target.try_out(operation, times=60)
+    target.site.database.dispose()
+    postgres_server.drop_database("api_fuzz")

@@ -129,7 +129,7 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     folder = tmp_path_factory.mktemp("forms")
-    return Target(Matrix(make_site(folder, overlap=50, requests_per_minute=1_000_000)))
+    return Target(Matrix(make_site(folder, overlap=1000, requests_per_minute=1_000_000)))
 
 
 def test_no_form_and_no_page_answers_anything_with_a_server_error(target: Target) -> None:
@@ -142,7 +142,7 @@ def test_no_form_and_no_page_fails_in_a_long_run_on_postgresql(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     url = postgres_server.create_database("form_fuzz")
-    site = make_site(tmp_path, overlap=50, requests_per_minute=1_000_000, database_url=url)
+    site = make_site(tmp_path, overlap=1000, requests_per_minute=1_000_000, database_url=url)
     target = Target(Matrix(site))
     for route in target.routes:
         target.send_nasty_requests(route, examples=300)
