@@ -14,7 +14,8 @@ from app.models.accounts import Annotator, Membership, Role
 from app.models.judgments import Assignment
 from app.models.projects import Project
 from app.rules.queue_policy import QueuePolicy, write_policy
-from app.services import guidelines, queue, targets
+from app.services import audit, guidelines, queue, targets
+from app.services.audit import Action
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
 
@@ -51,6 +52,9 @@ def create(
     )
     session.add(project)
     session.flush()
+    audit.record(
+        session, by=None, action=Action.PROJECT_CREATED, subject=f"project {slug}", now=now
+    )
     if guideline:
         guidelines.publish(session, project, guideline, by=None, now=now)
     return project
