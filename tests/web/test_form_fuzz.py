@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from helpers.matrix import Asker, Matrix
 from helpers.postgres import PostgresServer
-from helpers.routes import BODIES, Asker, Kind, Matrix, Route, routes_of
+from helpers.routes import BODIES, Kind, Route, routes_of
 from helpers.web import make_site
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

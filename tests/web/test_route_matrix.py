@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.routes import BODIES, SECRET, Kind, Matrix, Route, routes_of
+from helpers.matrix import SECRET, Matrix
+from helpers.routes import BODIES, Kind, Route, routes_of
 from helpers.web import Site, make_site
 
 from app.web.access import SAFE_METHODS, Anyone, AnyoneMay, check_every_route_has_a_rule
