@@ -14,7 +14,7 @@ LEASE_SECONDS = 2
 def test_fifty_annotators_at_once_give_every_comparison_exactly_what_it_wants(
     database_url: str, tmp_path: Path
 ) -> None:
-    invited = make_load_site(database_url, comparisons=50, people=51, overlap=3)
+    invited = make_load_site(database_url, comparisons=40, people=51, overlap=3)
     with Servers(
         database_url, tmp_path, count=1, workers=3, lease_seconds=LEASE_SECONDS
     ) as servers:
