@@ -295,6 +295,8 @@ def _token_of_stranger(client: TestClient) -> str:
 
 def _write_without_waiting(site: Site) -> None:
     """No test here loses power, and waiting for the disk takes most of the time of all."""
+    if not site.database.is_sqlite:
+        return
 
     @event.listens_for(site.database.engine, "connect")
     def do_not_wait(connection: Any, _record: object) -> None:
