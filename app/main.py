@@ -24,6 +24,7 @@ from app.web import (
     metrics,
     people,
     projects,
+    queue,
     sign_in,
     tokens,
 )
@@ -70,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.queue_depths = metrics.QueueDepths(app.state.database)
     count_database_errors(app.state.database.engine)
     app.state.request_limiter = RequestLimiter(settings)
+    # First, because routes are tried in order and programs ask most often.
+    app.include_router(v1.router)
     for module in (
         health,
         api_docs,
@@ -79,12 +82,12 @@ def create_app(settings: Settings) -> FastAPI:
         projects,
         compare,
         admin,
+        queue,
         account,
         people,
         tokens,
     ):
         app.include_router(module.router)
-    app.include_router(v1.router)
     app.state.api_document = v1.openapi_document()
     app.mount("/static", static_files)
     app.add_middleware(NestingLimit)

@@ -41,27 +41,6 @@ def show_overview(
     return render(request, "admin/overview.html", project=project, overview=counts)
 
 
-@router.post("/overlap")
-def change_overlap(
-    admin: CurrentAdmin,
-    database: DatabaseDep,
-    slug: str,
-    overlap: Annotated[int, Form(le=1000)],
-) -> Response:
-    with database.writing() as session:
-        project = projects.get_for(session, admin, slug)
-        projects.set_overlap(session, project, overlap)
-        audit.record(
-            session,
-            by=admin,
-            action=Action.POLICY_CHANGED,
-            subject=f"project {slug}",
-            details={"overlap": overlap},
-            now=utc_now(),
-        )
-    return RedirectResponse(f"/admin/{slug}/overview", status_code=303)
-
-
 @router.get("/comparisons")
 def list_comparisons(
     request: Request,

@@ -104,7 +104,9 @@ def test_pages_have_no_accessibility_violation_and_fit_a_phone(
     press(page, "Escape")
     judge_five_by_keyboard(page)
     look("nothing left")
-    for name in ("overview", "comparisons", "agreement", "annotators", "guideline", "exports"):
+    for name in (
+        "overview", "comparisons", "queue", "agreement", "annotators", "guideline", "exports",
+    ):  # fmt: skip
         page.goto(f"{address}/admin/kitchen/{name}")
         look(f"admin {name}")
     page.goto(f"{address}/admin/kitchen/comparisons")
