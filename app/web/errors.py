@@ -98,7 +98,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _invalid_form(request: Request, error: Exception) -> Response:
     problems = [
-        f"{'.'.join(str(part) for part in problem['loc'][1:])}: {problem['msg']}"
+        ": ".join(
+            filter(None, [".".join(str(part) for part in problem["loc"][1:]), problem["msg"]])
+        )
         for problem in cast(RequestValidationError, error).errors()
     ]
     what = "request" if _from_a_program(request) else "form"

@@ -116,17 +116,15 @@ def test_a_line_that_is_too_long_is_a_reject(site: Site) -> None:
     assert "more than 1048576 bytes" in answer["rejected"][0]["reason"]
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "", "a/b; c"])
-def test_an_import_of_another_media_type_is_refused(site: Site, content_type: str) -> None:
+def test_an_import_of_another_media_type_is_refused(site: Site) -> None:
     root = program(site, "root", Role.ADMIN)
-    headers = {"Content-Type": content_type}
+    path = "/projects/kitchen/import"
+    for media_type in ("application/json", "text/plain", "", "a/b; c"):
+        headers = {"Content-Type": media_type}
+        refused = root.request("POST", path, content=ndjson(pair(1)), headers=headers)
 
-    refused = root.request(
-        "POST", "/projects/kitchen/import", content=ndjson(pair(1)), headers=headers
-    )
-
-    assert refused.status_code == 415
-    assert "application/x-ndjson" in refused.json()["error"]["sentence"]
+        assert refused.status_code == 415
+        assert "application/x-ndjson" in refused.json()["error"]["sentence"]
 
 
 def test_nobody_but_an_admin_imports_or_exports(site: Site) -> None:
