@@ -11,6 +11,7 @@ from prefloop.console import command, say
 from prefloop.server_cli import open_database
 
 if TYPE_CHECKING:
+    from app.db import Database
     from app.services.backup_postgres import PostgresPrograms
 
 
@@ -34,18 +35,33 @@ def restore(
     from app import migrate
     from app.services import backup as backups
 
-    database, programs = open_database(migrated=False), _programs()
-    revision = backups.revision_of(database, file, programs)
-    before = backups.contents(database)
-    if before is not None:
-        where = database.url.render_as_string(hide_password=True)
-        say(f"{where} holds {before}. They will be replaced.")
-        if not yes:
-            _ask()
-    backups.restore(database, file, programs)
-    say(f"Restored {backups.contents(database)}.")
+    database = open_database(migrated=False)
+    try:
+        revision = backups.revision_of(database, file, _programs())
+        _confirm(database, yes)
+        backups.restore(database, file, _programs())
+        say(f"Restored {backups.contents(database)}.")
+    finally:
+        database.dispose()
     if revision != migrate.head_revision():
         say(f"Brought from revision {revision} to {migrate.head_revision()}.")
+
+
+def _confirm(database: "Database", yes: bool) -> None:
+    """Say what would be replaced, and ask."""
+    from app.errors import InvalidInput
+    from app.services import backup as backups
+
+    before = backups.contents(database)
+    if before is None:
+        return
+    where = database.url.render_as_string(hide_password=True)
+    say(f"{where} holds {before}. They will be replaced.")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("Nobody is there to confirm this; add --yes to replace what is there.")
+    typer.confirm("Go on?", abort=True, err=True)
 
 
 def _programs() -> "PostgresPrograms":
@@ -53,11 +69,3 @@ def _programs() -> "PostgresPrograms":
 
     folder = os.environ.get("PG_BIN")
     return PostgresPrograms(Path(folder) if folder else None)
-
-
-def _ask() -> None:
-    from app.errors import InvalidInput
-
-    if not sys.stdin.isatty():
-        raise InvalidInput("Nobody is there to confirm this; add --yes to replace what is there.")
-    typer.confirm("Go on?", abort=True, err=True)

@@ -55,7 +55,7 @@ class Serving:
 
     def form_token(self, *, cookie: str) -> str:
         request = Request(f"{self.address}/sign-in", headers={"Cookie": cookie})
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             found = re.search(r'"X-CSRF-Token": "([^"]*)"', answer.read().decode())
         assert found is not None
         return found[1]
@@ -99,10 +99,3 @@ def prefloop(
         text=True,
         timeout=120,
     )
-
-
-def migrate(database_url: str) -> str:
-    """Create the tables; gives the address back."""
-    found = prefloop(database_url, "db", "upgrade")
-    assert found.returncode == 0, found.stderr
-    return database_url

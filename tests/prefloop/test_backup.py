@@ -15,12 +15,14 @@ import pytest
 from helpers.load_site import SLUG, make_load_site
 from helpers.postgres import PostgresServer, find_binaries
 from helpers.processes import poll_until
-from helpers.serving import prefloop, serve
+from helpers.serving import serve
 from sqlalchemy import func, select
+from typer.testing import CliRunner, Result
 
 from app.db import Database
 from app.models.judgments import Assignment, AssignmentState, Judgment, Preference
 from app.services import audit, projects, queue, tallies
+from prefloop.cli import app
 
 ANNOTATORS = 4
 
@@ -71,10 +73,15 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
         server.drop_database(name)
 
 
+def prefloop(url: str, *arguments: str) -> Result:
+    environment = {"PREFLOOP_DATABASE_URL": url, "PG_BIN": str(find_binaries())}
+    return CliRunner().invoke(app, ["db", *arguments], env=environment)
+
+
 def test_a_backup_while_annotators_submit_restores_to_a_whole_state(urls, tmp_path):
     served, restored = urls
     people = make_load_site(served, comparisons=400, people=ANNOTATORS, plants=False)
-    programs = {"PG_BIN": str(find_binaries())}
+    file = str(tmp_path / "b")
     unlimited = {"PREFLOOP_REQUESTS_PER_MINUTE": "1000000"}
     with serve(tmp_path, served, "--workers", "2", **unlimited) as serving:
         assert serving.address is not None
@@ -85,20 +92,37 @@ def test_a_backup_while_annotators_submit_restores_to_a_whole_state(urls, tmp_pa
         ]
         for thread in threads:
             thread.start()
-        poll_until(lambda: len(crowd.acknowledged) >= 40 or crowd.problems != [], "some work", seconds=60)
+        poll_until(
+            lambda: len(crowd.acknowledged) >= 40 or crowd.problems != [], "some work", seconds=60
+        )
         before = set(crowd.acknowledged)
-        made = prefloop(served, "db", "backup", str(tmp_path / "b"), **programs)
+        made = prefloop(served, "backup", file)
         after = len(crowd.acknowledged)
         crowd.stop.set()
         for thread in threads:
             thread.join(timeout=30)
+        over_the_served = prefloop(served, "restore", file, "--yes") if "sqlite" in served else None
 
     assert crowd.problems == []
-    assert made.returncode == 0, made.stderr
+    assert made.exit_code == 0, made.stderr
     assert after > len(before), "annotators went on while the backup was made"
-    put_back = prefloop(restored, "db", "restore", str(tmp_path / "b"), **programs)
-    assert put_back.returncode == 0, put_back.stderr
+    if over_the_served is not None:
+        assert over_the_served.exit_code == 1
+        assert "is in use; stop the server" in over_the_served.stderr
+    put_back = prefloop(restored, "restore", file)
+    assert put_back.exit_code == 0, put_back.stderr
     check_whole(Database(restored), before)
+    check_that_a_restore_asks(restored, file)
+
+
+def check_that_a_restore_asks(url: str, file: str) -> None:
+    unasked, confirmed = prefloop(url, "restore", file), prefloop(url, "restore", file, "--yes")
+
+    assert unasked.exit_code == 1
+    assert "holds 1 projects, 400 comparisons" in unasked.stderr
+    assert "add --yes to replace" in unasked.stderr
+    assert confirmed.exit_code == 0, confirmed.stderr
+    assert "Restored 1 projects, 400 comparisons" in confirmed.stderr
 
 
 def check_whole(database: Database, acknowledged: set[str]) -> None:
@@ -115,34 +139,3 @@ def check_whole(database: Database, acknowledged: set[str]) -> None:
         assert tallies.check(session, project, queue.policy_of(project)) == []
         assert audit.verify(session).problem is None
     database.dispose()
-
-
-def test_a_restore_asks_before_it_replaces_anything(tmp_path):
-    url = f"sqlite:///{tmp_path}/p.db"
-    make_load_site(url, comparisons=3, people=1)
-    prefloop(url, "db", "backup", "b", cwd=tmp_path)
-
-    unasked = prefloop(url, "db", "restore", "b", cwd=tmp_path)
-    confirmed = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
-
-    assert unasked.returncode == 1
-    assert "holds 1 projects, 3 comparisons, 0 judgments" in unasked.stderr
-    assert "add --yes to replace" in unasked.stderr
-    assert confirmed.returncode == 0, confirmed.stderr
-    assert "Restored 1 projects, 3 comparisons, 0 judgments." in confirmed.stderr
-
-
-def test_a_sqlite_file_that_a_server_uses_is_not_replaced(tmp_path):
-    url = f"sqlite:///{tmp_path}/p.db"
-    make_load_site(url, comparisons=3, people=1)
-    prefloop(url, "db", "backup", "b", cwd=tmp_path)
-    with serve(tmp_path, url) as serving:
-        assert serving.answers("/readyz")
-        refused = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
-        still_ready = serving.answers("/readyz")
-    stopped = prefloop(url, "db", "restore", "b", "--yes", cwd=tmp_path)
-
-    assert refused.returncode == 1
-    assert "is in use; stop the server" in refused.stderr
-    assert still_ready
-    assert stopped.returncode == 0, stopped.stderr
