@@ -1,6 +1,6 @@
 """Working with a project's data: `project`, `import`, `agreement`, `export`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,18 +72,94 @@ def project_list(as_json: Json = False) -> None:
 @project.command("show")
 @command
 def project_show(slug: str, as_json: Json = False) -> None:
-    """What a project holds and how far it is."""
-    from app.services import overview, projects
+    """What a project holds, how far it is, and how it is judged."""
+    from app.rules.policy_text import sentences
+    from app.services import overview, projects, queue
 
     with open_database().reading() as session:
-        found = asdict(overview.for_project(session, projects.by_slug(session, slug)))
+        found = projects.by_slug(session, slug)
+        policy = queue.policy_of(found)
+        counts = asdict(overview.for_project(session, found))
     if as_json:
-        print_json({"project": slug, **found})
+        print_json({"project": slug, **counts, "policy": asdict(policy)})
         return
     print_table(
         ["", ">"],
-        [[key.replace("_", " "), value] for key, value in found.items() if isinstance(value, int)],
+        [[key.replace("_", " "), value] for key, value in counts.items() if isinstance(value, int)],
     )
+    print()
+    print("\n".join(sentences(policy)))
+
+
+@project.command("set")
+@command
+def project_set(
+    slug: str,
+    overlap: Annotated[
+        int | None, typer.Option(help="Judgments wanted for each comparison.")
+    ] = None,
+    overlap_share: Annotated[
+        float | None,
+        typer.Option(help="Share of the comparisons, 0 to 1, that get so many; the others get 1."),
+    ] = None,
+    tag_overlap: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another number for comparisons with a tag; 0 ends that. Repeatable.",
+            metavar="TAG=N",
+        ),
+    ] = None,
+    adaptive_max: Annotated[
+        int | None,
+        typer.Option(help="Ask more annotators, up to so many, where they disagree; 0 ends that."),
+    ] = None,
+    adaptive_confidence: Annotated[
+        float | None, typer.Option(help="Adaptive: how sure is sure enough, 0.5 to 1.")
+    ] = None,
+    gold_share: Annotated[
+        float | None, typer.Option(help="Share of the work that has a known answer.")
+    ] = None,
+    repeat_share: Annotated[
+        float | None, typer.Option(help="Share of the work that the annotator judged before.")
+    ] = None,
+    repeat_after_hours: Annotated[
+        float | None, typer.Option(help="A repeat comes back no earlier than this.")
+    ] = None,
+) -> None:
+    """Change how a project is judged. What is not named stays; judgments given stay."""
+    from app.db import utc_now
+    from app.rules.policy_text import sentences
+    from app.services import projects, queue, queue_overview
+
+    given = {
+        "overlap": overlap,
+        "overlap_share": overlap_share,
+        "adaptive_max": adaptive_max,
+        "adaptive_confidence": adaptive_confidence,
+        "gold_share": gold_share,
+        "repeat_share": repeat_share,
+        "repeat_after_hours": repeat_after_hours,
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    by_tag = dict(map(_tag_overlap, tag_overlap or []))
+    if not changes and not by_tag:
+        raise typer.BadParameter("Nothing to change was named.")
+    if adaptive_max == 0:
+        changes["adaptive_max"] = None
+    with open_database().writing() as session:
+        found = projects.by_slug(session, slug)
+        before = queue.policy_of(found)
+        tags = {tag: n for tag, n in {**before.overlap_by_tag, **by_tag}.items() if n}
+        policy = replace(before, overlap_by_tag=tags, **changes)
+        queue_overview.change_policy(session, found, policy, by=None, now=utc_now())
+    say("\n".join(sentences(policy)))
+
+
+def _tag_overlap(given: str) -> tuple[str, int]:
+    tag, _, number = given.rpartition("=")
+    if not tag or not number.isdecimal():
+        raise typer.BadParameter(f"{given!r} is no tag with a number; write TAG=N.")
+    return tag.strip(), int(number)
 
 
 @command
@@ -99,6 +175,12 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import prompts, completions, demonstrations and judgments. Repeating it adds nothing.
+
+    A record may say how its comparison is judged: `priority` (a whole number, the largest come
+    first), `overlap` (judgments wanted, instead of the project's), `annotator_group` (who may judge
+    it), or `gold` (the known answer, written as a verdict: 1, 2, tie, both_bad). Of a comparison
+    that is there already, what the record names is changed, null takes it back, and what it leaves
+    out stays. A comparison is gold from its first import or never.
 
     A record that cannot be taken never stops the rest: it goes to the rejects file with its reason.
     """
@@ -126,6 +208,7 @@ def import_(
                     "file": str(path),
                     "records": summary.records,
                     "added": summary.added,
+                    "updated": summary.updated,
                     "already_there": summary.already_there,
                     "rejected": len(summary.rejected),
                     "rejects_file": str(rejects_path) if rejects_path else None,
@@ -143,6 +226,11 @@ def _print_progress(path: Path, records: int) -> None:
 def _print_summary(path: Path, summary: Any, rejects_path: Path | None) -> None:
     added = [f"{n} {table}" for table, n in summary.added.items() if n]
     say(f"{path.name}: {summary.records} records; added {', '.join(added) or 'nothing'}.")
+    if summary.updated:
+        say(
+            f"  {summary.updated} comparisons that were there got another priority, overlap, group "
+            "or known answer."
+        )
     if summary.already_there:
         say(f"  {summary.already_there} records were there already.")
     if rejects_path is not None:

@@ -111,6 +111,7 @@ def _answer(summary: ImportSummary, rejects: IO[bytes]) -> Iterator[bytes]:
     counts = {
         "records": summary.records,
         "added": summary.added,
+        "updated": summary.updated,
         "already_there": summary.already_there,
     }
     with rejects:

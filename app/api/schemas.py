@@ -171,7 +171,11 @@ class ImportAnswer(BaseModel):
     added: dict[str, int] = Field(
         description="New prompts, completions, demonstrations, comparisons and judgments."
     )
-    already_there: int = Field(description="Lines of which everything was stored before.")
+    updated: int = Field(
+        description="Comparisons that were there and got another priority, overlap, group or "
+        "known answer."
+    )
+    already_there: int = Field(description="Lines that added nothing.")
     rejected: list[RejectedLine] = Field(description="Every line that was not taken, and why.")
 
 

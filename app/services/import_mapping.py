@@ -16,6 +16,8 @@ A mapping names paths inside a record: keys joined with dots, list positions as 
       reason: comment
       started_at: begin
       ended_at: end
+    gold: {verdict: answer, verdicts: {a: 1, b: 2}}      # or gold: answer; nothing there: no gold
+    priority: urgency                         # and overlap, annotator_group; nothing there: stays
     records: data.items                       # JSON only: where the list of records is
 """
 
@@ -32,6 +34,7 @@ from app.errors import InvalidInput
 PLACEHOLDER = re.compile(r"{([^{}]+)}")
 TOP_KEYS = {
     "prompt", "split_group", "completions", "judgments", "demonstration", "records", "id", "tags",
+    "priority", "overlap", "annotator_group", "gold",
 }  # fmt: skip
 JUDGMENT_KEYS = {
     "each", "annotator", "verdict", "verdicts", "strength", "reason", "started_at", "ended_at",
@@ -61,9 +64,11 @@ class Mapper:
                 f"{name}: neither `completions` nor `demonstration` found; name one."
             )
         judgments = spec.get("judgments") or {}
+        gold = spec["gold"] if isinstance(spec.get("gold"), dict) else {"verdict": None}
         for found, known, where in (
             (set(spec), TOP_KEYS, name),
             (set(judgments), JUDGMENT_KEYS, f"{name}: judgments"),
+            (set(gold), {"verdict", "verdicts"}, f"{name}: gold"),
         ):
             if found - known:
                 raise InvalidInput(
@@ -72,6 +77,8 @@ class Mapper:
                 )
         if judgments and not {"annotator", "verdict"} <= set(judgments):
             raise InvalidInput(f"{name}: judgments needs both `annotator` and `verdict`.")
+        if "verdict" not in gold:
+            raise InvalidInput(f"{name}: gold needs `verdict`, the path of the known answer.")
         return cls(spec)
 
     @property
@@ -92,6 +99,13 @@ class Mapper:
         for key in ("split_group", "id", "tags"):
             if key in spec:
                 plain[key] = _value(record, spec[key], key)
+        for key in ("priority", "overlap", "annotator_group"):
+            if key in spec and (found := _find(record, spec[key])) not in (None, ""):
+                plain[key] = found
+        if "gold" in spec:
+            gold = spec["gold"] if isinstance(spec["gold"], Mapping) else {"verdict": spec["gold"]}
+            answer = _find(record, gold["verdict"])
+            plain["gold"] = None if answer in (None, "") else _verdict(answer, gold, "gold")
         if spec.get("judgments"):
             plain["judgments"] = self._judgments(record, spec["judgments"])
         return plain
@@ -102,14 +116,7 @@ class Mapper:
             raise InvalidInput(f"judgments: {spec['each']!r} is not a list")
         judgments = []
         for vote in votes:
-            verdict = _value(vote, spec["verdict"], "verdict")
-            if "verdicts" in spec:
-                if verdict not in spec["verdicts"]:
-                    raise InvalidInput(
-                        f"verdict is {verdict!r}; the mapping knows "
-                        f"{', '.join(map(repr, spec['verdicts']))}"
-                    )
-                verdict = spec["verdicts"][verdict]
+            verdict = _verdict(_value(vote, spec["verdict"], "verdict"), spec, "verdict")
             if verdict is None:
                 continue
             judgment = {
@@ -121,6 +128,18 @@ class Mapper:
                     judgment[key] = _find(vote, spec[key])
             judgments.append(judgment)
         return judgments
+
+
+def _verdict(found: Any, spec: Mapping[str, Any], what: str) -> Any:
+    """The verdict in our words, where the mapping translates it."""
+    if "verdicts" not in spec:
+        return found
+    ours = [verdict for theirs, verdict in spec["verdicts"].items() if theirs == found]
+    if not ours:
+        raise InvalidInput(
+            f"{what} is {found!r}; the mapping knows {', '.join(map(repr, spec['verdicts']))}"
+        )
+    return ours[0]
 
 
 def _text(record: object, entry: object, what: str) -> dict[str, Any]:

@@ -4,9 +4,14 @@ A plain record is
     {"prompt": "text" or [{"role": …, "content": …}], "completions": ["text" or {"text", "source"}],
      "judgments": [{"annotator", "verdict": 1, 2, …, "tie" or "both_bad", "strength", "reason",
                     "started_at", "ended_at"}],
-     "demonstration": "text" or {"text", "source"}, "split_group", "id", "tags"}
+     "demonstration": "text" or {"text", "source"}, "split_group", "id", "tags",
+     "priority": 0, "overlap": 3, "annotator_group": "medics", "gold": 1, 2, …, "tie" or "both_bad"}
 of which only the prompt and one of completions or demonstration are needed. Other layouts reach the
 same shape through a mapping file (`app/services/import_mapping.py`).
+
+The last line says how the comparison is judged. Of one that is stored already, the keys that a
+record gives are changed (null takes back what was given) and those left out stay. `gold` is the
+known answer: such a comparison is shown where the project's policy plants it and counts nowhere.
 """
 
 import re
@@ -18,10 +23,16 @@ from typing import Any
 from app.errors import InvalidInput
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+WHOLE = re.compile(r"-?[0-9]{1,7}")
 ROLES = ("system", "user", "assistant")
 KNOWN = {
     "prompt", "completions", "judgments", "demonstration", "split_group", "id", "tags",
+    "priority", "overlap", "annotator_group", "gold",
 }  # fmt: skip
+ABOUT_JUDGING = ("priority", "overlap", "annotator_group", "gold")
+MOST_URGENT = 1_000_000
+MOST_OVERLAP = 1000
+LONGEST_GROUP = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,15 @@ class ImportedJudgment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the right verdict on a gold comparison is."""
+
+    verdict: str
+    preferred: int | None
+    """Index of the right completion."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportRow:
     messages: list[dict[str, str]]
     completions: list[ImportedText] = field(default_factory=list)
@@ -52,6 +72,9 @@ class ImportRow:
     split_group: str | None = None
     external_id: str | None = None
     tags: list[str] = field(default_factory=list)
+    queued: dict[str, int | str | None] = field(default_factory=dict)
+    """Columns of the comparison that the record gives: `priority`, `overlap`, `restricted_to`."""
+    gold: Answer | None = None
 
 
 def parse_record(record: object) -> ImportRow:
@@ -81,6 +104,7 @@ def parse_record(record: object) -> ImportRow:
         _judgment(value, i, len(completions))
         for i, value in enumerate(_list(record, "judgments"), start=1)
     ]
+    gold = _gold(record, len(completions))
     return ImportRow(
         messages=_messages(record.get("prompt")),
         completions=completions,
@@ -89,6 +113,8 @@ def parse_record(record: object) -> ImportRow:
         split_group=_optional_string(record, "split_group"),
         external_id=_optional_string(record, "id", longest=200),
         tags=[_string(tag, "tag", longest=100) for tag in _list(record, "tags")],
+        queued=_queued(record),
+        gold=gold,
     )
 
 
@@ -158,6 +184,46 @@ def _verdict(value: object, where: str, completions: int) -> tuple[str, int | No
         f"{where}: verdict is {value!r}; expected 1 to {completions} (which completion is better), "
         "'tie' or 'both_bad'"
     )
+
+
+def _gold(record: Mapping[str, Any], completions: int) -> Answer | None:
+    given = [key for key in ABOUT_JUDGING if record.get(key) is not None]
+    if given and not completions:
+        raise InvalidInput(f"{given[0]} is given, but there are no completions to compare")
+    if record.get("gold") is None:
+        return None
+    for key in ("priority", "overlap"):
+        if key in given:
+            raise InvalidInput(
+                f"gold is given and {key} too; a gold comparison comes where it is planted, "
+                f"so leave out the {key}"
+            )
+    verdict, preferred = _verdict(record["gold"], "gold", completions)
+    return Answer(verdict=verdict, preferred=preferred)
+
+
+def _queued(record: Mapping[str, Any]) -> dict[str, int | str | None]:
+    given: dict[str, int | str | None] = {}
+    if "priority" in record:
+        given["priority"] = _whole(record, "priority", -MOST_URGENT, MOST_URGENT) or 0
+    if "overlap" in record:
+        given["overlap"] = _whole(record, "overlap", 1, MOST_OVERLAP)
+    if "annotator_group" in record:
+        group = _optional_string(record, "annotator_group", longest=LONGEST_GROUP)
+        given["restricted_to"] = group.strip() if group else None
+    return given
+
+
+def _whole(record: Mapping[str, Any], key: str, least: int, most: int) -> int | None:
+    """A whole number, as a text too, which is all that a CSV file has."""
+    value = record.get(key)
+    if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    if value is None or (
+        isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    ):
+        return value
+    raise InvalidInput(f"{key} is {value!r}; expected a whole number from {least} to {most}")
 
 
 def _messages(value: object) -> list[dict[str, str]]:

@@ -27,13 +27,11 @@ from app.models.projects import (
 )
 from app.rules import identity
 from app.rules.preferences import preference_pairs
-from app.rules.queue_policy import first_target
 from app.rules.split import group_split_key, split_key
 from app.services import queue, slots, tallies
+from app.services.import_queueing import Given, chunks, columns_of_new, given_by, update_existing
 from app.services.import_rows import ImportedJudgment, ImportRow
 
-CHUNK = 900
-"""Most values in one IN list; SQLite once stopped at 999."""
 Owned = tuple[type[Base], UUID]
 
 
@@ -41,8 +39,10 @@ Owned = tuple[type[Base], UUID]
 class Stored:
     added: dict[str, int]
     """New rows by table: prompts, completions, demonstrations, comparisons, judgments."""
+    updated: int
+    """Comparisons that were there and got another priority, overlap, group or known answer."""
     already_there: int
-    """Import rows that held nothing new."""
+    """Import rows that added nothing."""
 
 
 class ImportBatch:
@@ -50,39 +50,44 @@ class ImportBatch:
 
     def __init__(self, project: Project, rows: list[ImportRow], *, now: datetime) -> None:
         self._project, self._now = project, now
-        self._policy = queue.policy_of(project)
         self._wanted: dict[type[Base], dict[UUID, dict[str, Any]]] = {
             table: {} for table in (Prompt, Completion, Demonstration, Comparison, Judgment)
         }
         self._members: dict[UUID, list[UUID]] = {}
+        self._given: dict[UUID, Given] = {}
         self._annotators: dict[UUID, str] = {}
         self._owned: list[list[Owned]] = [self._collect(row) for row in rows]
 
     def store(self, session: Session) -> Stored:
-        # Shared by imports; held until the commit, so that the overlap cannot change meanwhile.
-        session.execute(
-            select(Project.id).where(Project.id == self._project.id).with_for_update(read=True)
-        )
+        # Shared by imports; held until the commit, so that the policy cannot change meanwhile.
+        session.refresh(self._project, with_for_update={"read": True})
+        policy = queue.policy_of(self._project)
         stored = {table: _existing(session, table, rows) for table, rows in self._wanted.items()}
         new = {
             table: {key: row for key, row in rows.items() if key not in stored[table]}
             for table, rows in self._wanted.items()
         }
+        for key, row in new[Comparison].items():
+            given, members = self._given[key], self._members[key]
+            row.update(columns_of_new(policy, key, row["tags"], given, members))
         for table in (Prompt, Completion, Demonstration, Comparison):
             _insert(session, table, list(new[table].values()))
         self._insert_members(session, new[Comparison])
         judged = {row["comparison_id"] for row in new[Judgment].values()}
-        for chunk in _chunks(sorted(self._wanted[Comparison])):
+        for chunk in chunks(sorted(self._wanted[Comparison])):
             slots.lock_all(session, Comparison.id.in_(chunk))
+        known = {key: self._given[key] for key in stored[Comparison]}
+        updated = update_existing(session, policy, known)
         before = tallies.contributions(session, judged)
         self._insert_judgments(session, new[Judgment])
-        tallies.judgments_imported(session, self._project, before, self._policy)
-        for chunk in _chunks(sorted(self._wanted[Comparison])):
+        tallies.judgments_imported(session, self._project, before, policy)
+        for chunk in chunks(sorted(self._wanted[Comparison])):
             slots.recount(session, Comparison.id.in_(chunk))
         added = {table.__tablename__: len(rows) for table, rows in new.items()}
         tallies.content_added(session, self._project.id, added)
         return Stored(
             added=added,
+            updated=len(updated),
             already_there=sum(
                 all(key in stored[table] for table, key in owned) for owned in self._owned
             ),
@@ -134,19 +139,15 @@ class ImportBatch:
     ) -> UUID:
         key = identity.comparison_id(prompt, completions)
         self._members.setdefault(key, completions)
-        target = first_target(self._policy, key, row.tags, None)
+        # What a later record gives of the same comparison holds.
+        self._given.setdefault(key, {}).update(given_by(row, completions))
         self._want(
             owned,
             Comparison,
             key,
             project_id=self._project.id,
             prompt_id=prompt,
-            kind="normal",
-            priority=0,
-            overlap=None,
             size=len(completions),
-            target=target,
-            open_slots=target,
             sampling_probability=None,
             external_id=row.external_id,
             tags=row.tags,
@@ -242,14 +243,10 @@ def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> 
         session.execute(insert(table), rows)
 
 
-def _chunks(keys: list[UUID]) -> list[list[UUID]]:
-    return [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
-
-
 def _existing(session: Session, table: Any, keys: dict[UUID, Any]) -> set[UUID]:
     return {
         key
-        for chunk in _chunks(list(keys))
+        for chunk in chunks(list(keys))
         for key in session.scalars(select(table.id).where(table.id.in_(chunk)))
     }
 
@@ -257,7 +254,7 @@ def _existing(session: Session, table: Any, keys: dict[UUID, Any]) -> set[UUID]:
 def _judged_by(session: Session, comparisons: set[UUID]) -> set[tuple[UUID, UUID]]:
     return {
         (comparison, annotator)
-        for chunk in _chunks(sorted(comparisons))
+        for chunk in chunks(sorted(comparisons))
         for comparison, annotator in session.execute(
             select(Judgment.comparison_id, Judgment.annotator_id).where(
                 Judgment.comparison_id.in_(chunk)

@@ -19,8 +19,9 @@ from app.services import audit, projects
 from app.services.audit import Action
 from app.services.import_files import Record, read_records
 from app.services.import_mapping import Mapper
+from app.services.import_queueing import contradictions
 from app.services.import_rows import ImportRow, parse_record
-from app.services.import_store import ImportBatch
+from app.services.import_store import ImportBatch, Stored
 
 BATCH = 500
 BATCH_BYTES = 8 * 1024 * 1024
@@ -39,8 +40,10 @@ class ImportSummary:
     records: int
     added: dict[str, int]
     """New rows: prompts, completions, demonstrations, comparisons, judgments."""
+    updated: int
+    """Comparisons that were there and got another priority, overlap, group or known answer."""
     already_there: int
-    """Accepted records of which everything was stored before."""
+    """Accepted records that added nothing."""
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -76,25 +79,54 @@ def import_records(
     added: Counter[str] = Counter()
     rejected: list[Rejected] = []
     reject = reject or rejected.append
-    read = already_there = 0
+    read = updated = already_there = 0
     for batch in _batches(records, BATCH):
-        rows = []
-        for record in batch:
-            try:
-                rows.append(_row(record, mapper))
-            except InvalidInput as error:
-                reject(Rejected(line=record.line, reason=str(error), record=record.value))
-        with database.writing() as session:
-            stored = ImportBatch(projects.by_slug(session, slug), rows, now=now).store(session)
+        stored, refused = _store(database, slug, batch, mapper, now=now)
+        for refusal in refused:
+            reject(refusal)
         added.update(stored.added)
+        updated += stored.updated
         already_there += stored.already_there
         read += len(batch)
         progress(read)
-    counts = {"records": read, "added": dict(added), "already_there": already_there}
+    counts = {
+        "records": read,
+        "added": dict(added),
+        "updated": updated,
+        "already_there": already_there,
+    }
     _write_down(database, slug, Action.IMPORT_FINISHED, counts, by=by, now=now)
     return ImportSummary(
-        records=read, added=dict(added), already_there=already_there, rejected=rejected
+        records=read,
+        added=dict(added),
+        updated=updated,
+        already_there=already_there,
+        rejected=rejected,
     )
+
+
+def _store(
+    database: Database, slug: str, batch: list[Record], mapper: Mapper | None, *, now: datetime
+) -> tuple[Stored, list[Rejected]]:
+    """Store what can be taken of a batch; the rest, in its order, with the reasons."""
+    refused: dict[int, str] = {}
+    rows: dict[int, ImportRow] = {}
+    for i, record in enumerate(batch):
+        try:
+            rows[i] = _row(record, mapper)
+        except InvalidInput as error:
+            refused[i] = str(error)
+    with database.writing() as session:
+        project = projects.by_slug(session, slug)
+        places = list(rows)
+        for place, reason in contradictions(session, project, list(rows.values())).items():
+            refused[places[place]] = reason
+            del rows[places[place]]
+        stored = ImportBatch(project, list(rows.values()), now=now).store(session)
+    return stored, [
+        Rejected(line=batch[i].line, reason=refused[i], record=batch[i].value)
+        for i in sorted(refused)
+    ]
 
 
 def _write_down(

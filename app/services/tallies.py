@@ -301,12 +301,12 @@ def _columns(comparison: Comparison, found: Contribution, policy: QueuePolicy) -
     return {
         "judged": found.judged,
         "contested": found.contested,
-        "target": _target(comparison, policy, found.judged, found.votes),
+        "target": target_of(comparison, policy, found.judged, found.votes),
         **dict(zip(LABEL_COUNTS, found.votes, strict=True)),
     }
 
 
-def _target(
+def target_of(
     comparison: Comparison,
     policy: QueuePolicy,
     judged: int | None = None,

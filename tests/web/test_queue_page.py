@@ -3,13 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.web import Site, Visit, make_site
+from helpers.web import NOON, Site, Visit, make_site
 from sqlalchemy import select
 
 from app.models.accounts import AuditEntry, Membership, Role
 from app.models.projects import Comparison
 from app.rules.queue_policy import QueuePolicy
 from app.services import projects, queue
+from app.services.import_files import Record
+from app.services.imports import import_records
 from app.web.queue_form import PolicyForm, form_of, read
 
 FORM = {
@@ -151,6 +153,19 @@ def test_the_page_counts_what_waits_who_has_it_and_which_group_may(site: Site) -
     assert "1 comparison is only for the group &lt;cooks&gt;, which has no member" in text
     assert "only for the group bakers" not in text
     assert "bakers 1 1" in text
+
+
+def test_gold_is_not_part_of_the_work_that_is_to_be_finished(site: Site) -> None:
+    record = {"prompt": "2 + 2?", "completions": ["4", "5"], "gold": 1}
+    import_records(site.database, "kitchen", [Record(1, record)], now=NOON)
+    visit = site.signed_in("admin", Role.ADMIN)
+    post(visit, gold_share="10")
+
+    text = words(visit.get("/admin/kitchen/queue").text)
+
+    assert "Comparisons 5 Finished 0 Open 5" in text
+    assert "Known answers 1" in text
+    assert "Gold is planned, but" not in text
 
 
 def test_another_number_of_judgments_gives_annotators_more_to_do(site: Site) -> None:
