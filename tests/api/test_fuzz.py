@@ -174,10 +174,10 @@ def test_every_answer_is_as_described(target: Target, operation: str) -> None:
 def test_every_answer_is_as_described_in_a_long_run(
     postgres_server: PostgresServer, tmp_path: Path, kind: str
 ) -> None:
-    url = {"database_url": postgres_server.create_database("api_fuzz")}
-    options = url if kind == "postgresql" else {}
+    options = {}
+    if kind == "postgresql":
+        options["database_url"] = postgres_server.create_database("api_fuzz")
     with target_in(tmp_path, comparisons=1500, **options) as target:
         for operation in OPERATIONS:
             target.try_out(operation, times=40)
     target.site.database.dispose()
-    postgres_server.drop_database("api_fuzz")
