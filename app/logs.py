@@ -33,7 +33,11 @@ def configure_logs(environment: str) -> None:
     final: list[Processor] = (
         [_traceback_as_text, structlog.processors.JSONRenderer()]
         if environment == "production"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=_write_traceback
+            )
+        ]
     )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -96,7 +96,8 @@ def _serve(database: "Database", out: Path, port: int) -> None:
     from prefloop import serving
     from prefloop.demo.run import OVERLAP, SLUG
 
-    listener = serving.hold("127.0.0.1", port)
+    listeners = serving.hold("127.0.0.1", port, workers=1)
+    address = serving.address_of(listeners[0])
     with database.writing() as session:
         admin = accounts.create_person(
             session, name="demo admin", password=None, role=Role.ADMIN, now=utc_now()
@@ -108,10 +109,10 @@ def _serve(database: "Database", out: Path, port: int) -> None:
     settings = Settings(
         database_url=database.url.render_as_string(), exports_dir=out / "exports", workers=1
     )
-    link = f"{serving.address_of(listener)}/invitations/{token}"
+    link = f"{address}/invitations/{token}"
 
     def welcome() -> None:
-        say(f"\nServing on {serving.address_of(listener)}  (stop with Ctrl+C)")
+        say(f"\nServing on {address}  (stop with Ctrl+C)")
         say(f"Sign in once with  {link}")
 
-    serving.serve(settings, listener, ready=welcome)
+    serving.serve(settings, listeners, ready=welcome)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import InvalidInput, PrefloopError
 from app.logs import configure_logs
@@ -42,6 +42,8 @@ START_SECONDS = 120
 """A worker that does not serve by then is not waited for."""
 HUNG_SECONDS = 60
 """A worker that has not answered its parent for so long is replaced."""
+LOOK_SECONDS = 0.3
+"""How often the parent looks after its workers."""
 PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger()
@@ -51,22 +53,35 @@ class WorkerFailed(PrefloopError):
     """A worker could not start; what it said stands above."""
 
 
-def hold(host: str, port: int) -> socket.socket:
-    """A socket that holds the address; connections are refused until somebody serves them.
+def hold(host: str, port: int, workers: int) -> list[socket.socket]:
+    """A socket for each worker, all of one address; it refuses connections until they are served.
 
-    Raises InvalidInput where something else listens there.
+    On Linux each worker has a queue of its own, over which the kernel spreads the connections:
+    where all take from one, a burst of annotators may meet in one worker. The queue of a worker
+    that died waits for its replacement. Raises InvalidInput where something else listens there.
     """
+    listener = _bound(host, port)
+    if workers == 1 or sys.platform != "linux":
+        return [listener] * workers
+    port = listener.getsockname()[1]
+    listener.close()
+    return [_bound(host, port, shared=True) for _ in range(workers)]
+
+
+def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        return listener
     except OSError as error:
         listener.close()
         raise InvalidInput(
             f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}). "
             "Choose another --port."
         ) from error
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:
@@ -74,7 +89,7 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, listeners: list[socket.socket], *, ready: Callable[[], None]) -> None:
     """Serve until told to stop; `ready` is called once, when requests are answered.
 
     Several workers read all settings but their number from the environment.
@@ -83,14 +98,11 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     if settings.workers == 1:
         from app.main import create_app
 
-        _Server(_config(create_app(settings), settings), ready).run(sockets=[listener])
+        _Server(_config(create_app(settings), settings), ready).run(sockets=listeners)
         return
+    config = _config("prefloop.serving:app_of_worker", settings)
     with _environment_of_workers(settings):
-        config = _config("prefloop.serving:app_of_worker", settings)
-        supervisor = _Supervisor(config, listener, ready)
-        supervisor.run()
-    if supervisor.start_failed:
-        raise WorkerFailed("A worker could not start; its message stands above.")
+        _Supervisor(config, listeners, ready).run()
 
 
 def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
@@ -104,7 +116,6 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         access_log=False,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=HUNG_SECONDS,
     )
 
 
@@ -166,44 +177,70 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-class _Supervisor(Multiprocess):
-    """Starts, watches and ends the workers."""
+class _Supervisor:
+    """Starts, watches and ends the workers, each of which is uvicorn's."""
 
     def __init__(
-        self, config: uvicorn.Config, listener: socket.socket, ready: Callable[[], None]
+        self, config: uvicorn.Config, listeners: list[socket.socket], ready: Callable[[], None]
     ) -> None:
-        super().__init__(config, [listener])
+        self._config = config
+        self._listeners = listeners
         self._ready = ready
+        self._workers: list[Process] = []
+        self._answered: dict[int, float] = {}
+        self._told_to_stop = False
 
-    @property
-    def start_failed(self) -> bool:
-        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop_soon)
+        self._workers = [self._start(place) for place in range(len(self._listeners))]
+        try:
+            if all(worker.wait_until_ready(START_SECONDS) for worker in self._workers):
+                self._ready()
+            while not self._told_to_stop:
+                time.sleep(LOOK_SECONDS)
+                self._replace_ended()
+        finally:
+            self._stop()
 
-    def init_processes(self) -> None:
-        super().init_processes()
-        if all(process.wait_until_ready(START_SECONDS) for process in self.processes):
-            self._ready()
+    def _stop_soon(self, *_: object) -> None:
+        self._told_to_stop = True
 
-    def keep_subprocess_alive(self) -> None:
-        before = list(self.processes)
-        super().keep_subprocess_alive()
-        for old, new in zip(before, self.processes, strict=True):
-            if old is not new:
-                forget_process(old.pid)
-                log.error("worker replaced", worker=old.pid, exit_code=old.exitcode, by=new.pid)
+    def _start(self, place: int) -> Process:
+        worker = Process(self._config, [self._listeners[place]])
+        worker.start()
+        self._answered[place] = time.monotonic()
+        return worker
 
-    def terminate_all(self) -> None:
-        # Held open here, it would take connections that nobody answers.
-        self.sockets[0].close()
-        super().terminate_all()
+    def _is_well(self, place: int, worker: Process) -> bool:
+        """Whether it lives and has answered not long ago."""
+        if worker.process.is_alive() and worker.ping(timeout=1):
+            self._answered[place] = time.monotonic()
+        hangs = time.monotonic() - self._answered[place] > HUNG_SECONDS
+        return worker.process.is_alive() and not hangs
 
-    def join_all(self) -> None:
+    def _replace_ended(self) -> None:
+        for place, old in enumerate(self._workers):
+            if self._told_to_stop or self._is_well(place, old):
+                continue
+            old.kill()
+            old.join()
+            if old.exitcode == STARTUP_FAILURE:
+                raise WorkerFailed("A worker could not start; its message stands above.")
+            new = self._workers[place] = self._start(place)
+            forget_process(old.pid)
+            log.error("worker replaced", worker=old.pid, exit_code=old.exitcode, by=new.pid)
+
+    def _stop(self) -> None:
+        for listener in self._listeners:
+            # Held open here, it would take connections that nobody answers.
+            listener.close()
+        for worker in self._workers:
+            worker.terminate()
         deadline = time.monotonic() + GRACE_SECONDS + KILL_SECONDS
-        for process in self.processes:
-            process.process.join(max(0.0, deadline - time.monotonic()))
-            if process.process.is_alive():
-                log.error(
-                    "worker killed", worker=process.pid, after_seconds=GRACE_SECONDS + KILL_SECONDS
-                )
-                process.kill()
-                process.join()
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                log.error("worker killed", worker=worker.pid)
+                worker.kill()
+                worker.join()

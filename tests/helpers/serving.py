@@ -42,6 +42,11 @@ class Serving:
             if int(parent) == self.process.pid and "spawn_main" in args
         ]
 
+    def answering(self) -> set[int]:
+        """The processes that have told of a request."""
+        told = re.findall(r"\brequest .*\bpid=(\d+)", self.log.read_text())
+        return set(map(int, told))
+
     def connect(self) -> socket.socket:
         assert self.address is not None
         return socket.create_connection(("127.0.0.1", int(self.address.rpartition(":")[2])), 10)
