@@ -15,12 +15,13 @@ from typing import IO
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from app.api.access import DatabaseDep, Importing, SettingsDep
 from app.api.answers import NDJSON, described
 from app.api.schemas import ImportAnswer, Slug
 from app.db import Database, utc_now
-from app.errors import TooLarge, UnsupportedMedia
+from app.errors import InvalidInput, StorageUnavailable, TooLarge, UnsupportedMedia
 from app.models.accounts import Annotator
 from app.services import imports, projects
 from app.services.import_files import json_lines
@@ -69,12 +70,20 @@ async def import_lines(
     request.state.bytes_allowed.most = math.inf
     # Closed when the answer has been sent from it, or when it is forgotten.
     rejects = tempfile.TemporaryFile()  # noqa: SIM115
-    with tempfile.TemporaryFile() as body:
-        await _receive(request.stream(), body, settings.import_megabytes)
-        body.seek(0)
-        summary = await to_thread.run_sync(
-            _import, database, admin, slug, body, rejects, limiter=_one_at_a_time
-        )
+    try:
+        with tempfile.TemporaryFile() as body:
+            await _receive(request.stream(), body, settings.import_megabytes)
+            summary = await to_thread.run_sync(
+                _import, database, admin, slug, body, rejects, limiter=_one_at_a_time
+            )
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The import has no room for its temporary file: {error}"
+        ) from error
+    except ClientDisconnect as error:
+        raise InvalidInput(
+            "The body broke off, so nothing of it was stored; send it again."
+        ) from error
     return StreamingResponse(_answer(summary, rejects), media_type="application/json")
 
 
@@ -84,6 +93,7 @@ def _require_project(database: Database, admin: Annotator, slug: str) -> None:
 
 
 async def _receive(chunks: AsyncIterator[bytes], body: IO[bytes], megabytes: int) -> None:
+    """Write all chunks to the file and go back to its beginning."""
     size = 0
     async for chunk in chunks:
         size += len(chunk)
@@ -93,6 +103,7 @@ async def _receive(chunks: AsyncIterator[bytes], body: IO[bytes], megabytes: int
                 "in several imports, or use `prefloop import`."
             )
         body.write(chunk)
+    body.seek(0)
 
 
 def _import(

@@ -1,6 +1,8 @@
 """Reading projects, agreement and preferences, and importing, as programs do it."""
 
+import asyncio
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,54 @@ def test_an_import_of_another_media_type_is_refused(site: Site) -> None:
 
         assert refused.status_code == 415
         assert "application/x-ndjson" in refused.json()["error"]["sentence"]
+
+
+def test_an_import_that_breaks_off_stores_nothing_and_is_no_server_error(site: Site) -> None:
+    root = program(site, "root", Role.ADMIN)
+    messages = [
+        {"type": "http.request", "body": ndjson(pair(1)), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    statuses = []
+
+    async def receive() -> dict:
+        return messages.pop(0)
+
+    async def send(message: dict) -> None:
+        statuses.append(message.get("status"))
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/projects/kitchen/import",
+        "query_string": b"",
+        "headers": [
+            (b"authorization", f"Bearer {root.token}".encode()),
+            (b"content-type", b"application/x-ndjson"),
+        ],
+        "client": ("127.0.0.1", 1),
+    }
+    asyncio.run(site.app(scope, receive, send))
+
+    assert statuses[0] == 422
+    with site.database.reading() as session:
+        assert len(session.scalars(select(Comparison.id)).all()) == 5
+
+
+def test_an_import_without_room_for_its_body_is_told_so(site: Site) -> None:
+    root = program(site, "root", Role.ADMIN)
+    long = ndjson(*({"prompt": "x" * 100_000, "completions": ["a", str(i)]} for i in range(60)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal of this limit, so that writing fails as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, before[1]))
+    try:
+        refused = root.import_lines(long)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert refused.status_code == 503
+    assert "nothing was stored" in refused.json()["error"]["sentence"]
+    assert root.import_lines(long).json()["added"]["comparisons"] == 60
 
 
 def test_nobody_but_an_admin_imports_or_exports(site: Site) -> None:
