@@ -45,7 +45,7 @@ def _planted(policy: QueuePolicy) -> list[str]:
     said = []
     if policy.gold_share:
         said.append(
-            f"{share(policy.gold_share)} % of an annotator's work are comparisons with a known "
+            f"{share(policy.gold_share)} % of an annotator’s work are comparisons with a known "
             "answer."
         )
     if policy.repeat_share:

@@ -51,7 +51,7 @@ def test_a_policy_is_set_and_shown_and_what_is_not_named_stays(database):
     assert policy["overlap_by_tag"] == {"hard": 5, "x": 3}
     shown = prefloop("project", "show", "p").output
     assert "Every comparison is judged by 2 annotators." in shown
-    assert "5 % of an annotator's work are comparisons with a known answer." in shown
+    assert "5 % of an annotator’s work are comparisons with a known answer." in shown
     with database.reading() as session:
         entries = session.scalars(
             select(AuditEntry.details).where(AuditEntry.action == "policy changed")

@@ -25,7 +25,7 @@ def test_each_part_of_a_policy_is_said() -> None:
         "Those with the tag b are judged by 1 annotator.",
         "Judging ends sooner where one response is the better one with a probability of 95 % or "
         "more, and goes on, up to 6 annotators, where they disagree.",
-        "7 % of an annotator's work are comparisons with a known answer.",
+        "7 % of an annotator’s work are comparisons with a known answer.",
         "2.5 % are comparisons that they judged at least 0.5 hours before.",
     ]
 

@@ -101,7 +101,10 @@ def test_a_form_that_is_wrong_comes_back_as_it_was_written(site: Site) -> None:
     assert "Nothing was changed. 2 fields need another value" in text
     assert "Line 1: “no” is no number of judgments; write 1 to 1000." in text
     assert "“a week” is no number of hours" in text
-    assert '<input class="short num" name="repeat_after_hours" value="a week"' in answer.text
+    assert (
+        '<input class="short num" id="repeat_after_hours" name="repeat_after_hours" value="a week"'
+        in answer.text
+    )
     assert "&lt;b&gt; = no</textarea>" in answer.text
     assert policy_of(site) == before
 
