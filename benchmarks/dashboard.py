@@ -24,7 +24,7 @@ PAGES = (
     "comparisons?show=open",
     "comparisons?show=contested",
     "comparisons?show=flagged",
-    "comparisons?page=1000",
+    "comparisons?page=40000",
 )
 
 

@@ -59,6 +59,8 @@ class SqliteDatabases:
             seed(make_url(f"sqlite:///{part}"), comparisons=comparisons)
             _close_log(part)
             part.rename(kept)
+            for leftover in self._folder.glob(f"{part.name}*"):
+                leftover.unlink()
         if comparisons > SMALL:
             return f"sqlite:///{kept}"
         run = self._folder / "run.db"

@@ -253,9 +253,11 @@ def main() -> None:
     result = {
         "bench": "server",
         "ours": {
-            **ours,
+            "beside_peer": ours,
             "drives": drives,
-            "pages": {database: [asdict(p) for p in found] for database, found in pages.items()},
+            "admin_pages": {
+                name: [asdict(page) for page in found] for name, found in pages.items()
+            },
             "goals_missed": [goal.what for goal in reached if not goal.reached],
         },
         "peer": theirs or None,
