@@ -45,6 +45,7 @@ HUNG_SECONDS = 60
 LOOK_SECONDS = 0.3
 """How often the parent looks after its workers."""
 PR_SET_PDEATHSIG = 1
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 log = structlog.get_logger()
 
@@ -98,7 +99,11 @@ def serve(settings: Settings, listeners: list[socket.socket], *, ready: Callable
     if settings.workers == 1:
         from app.main import create_app
 
-        _Server(_config(create_app(settings), settings), ready).run(sockets=listeners)
+        server = _Server(_config(create_app(settings), settings), ready)
+        for number in STOPPING:
+            # While it runs uvicorn handles them; afterwards it raises them again, when all is done.
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=listeners)
         return
     config = _config("prefloop.serving:app_of_worker", settings)
     with _environment_of_workers(settings):
@@ -191,7 +196,7 @@ class _Supervisor:
         self._told_to_stop = False
 
     def run(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, self._stop_soon)
         self._workers = [self._start(place) for place in range(len(self._listeners))]
         try:
@@ -208,7 +213,11 @@ class _Supervisor:
 
     def _start(self, place: int) -> Process:
         worker = Process(self._config, [self._listeners[place]])
+        # Ctrl+C reaches the workers too, but it is for the parent to end them, also while they
+        # start: a new process inherits that the signal is ignored until it handles it itself.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.start()
+        signal.signal(signal.SIGINT, handler)
         self._answered[place] = time.monotonic()
         return worker
 

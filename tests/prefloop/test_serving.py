@@ -47,6 +47,17 @@ def test_a_request_in_flight_is_answered_before_the_workers_leave(tmp_path, data
     assert [pid for pid in workers if is_running(pid)] == []
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_ends_everything_without_a_word(tmp_path, database_url, workers):
+    with serve(tmp_path, database_url, "--workers", workers) as serving:
+        for pid in [serving.process.pid, *serving.workers()]:
+            os.kill(pid, signal.SIGINT)
+        code = serving.process.wait(timeout=20)
+
+    assert code == 0
+    assert len(serving.log.read_text().splitlines()) == 1, "only the line with the address"
+
+
 def test_workers_are_replaced_agree_on_forms_and_never_outlive_their_parent(tmp_path, database_url):
     with serve(tmp_path, database_url, "--workers", "2") as serving:
         victim, other = serving.workers()
