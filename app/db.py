@@ -317,13 +317,6 @@ def _file_of(url: URL) -> str | None:
     return None if path in ("", ":memory:") else path
 
 
-def _file_of(url: URL) -> str | None:
-    """The SQLite file; None for a database in memory, and for an address with options of SQLite's
-    own (`file:…?mode=ro`), which is left to SQLite."""
-    name = url.database
-    return None if not name or name == ":memory:" or name.startswith("file:") else name
-
-
 def _found(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if error.orig else "no answer"
 

@@ -21,7 +21,7 @@ from app.models.projects import (
 )
 from app.rules.sides import shown_order, side_label
 from app.services import queue, slots
-from app.services.queue import Choice
+from app.services.queue import Choice, Turn
 
 LONGEST_HOLD = 12
 """A lease is extended to at most this many times its length."""
@@ -65,12 +65,6 @@ _COMPLETIONS = (
     .where(ComparisonCompletion.comparison_id == bindparam("comparison_id"))
     .order_by(ComparisonCompletion.position)
 )
-_GUIDELINE = (
-    select(GuidelineVersion.id, GuidelineVersion.version)
-    .where(GuidelineVersion.project_id == bindparam("project_id"))
-    .order_by(GuidelineVersion.version.desc())
-    .limit(1)
-)
 _EXTEND = (
     update(Assignment)
     .where(Assignment.id == bindparam("assignment_id"))
@@ -112,7 +106,7 @@ def lease_next(
     session: Session, project: Project, annotator: Annotator, *, lease_seconds: int, now: datetime
 ) -> AssignmentView | None:
     """The annotator's live lease, or a new one; None when nothing is left for them."""
-    place = queue.take_turn(session, project, annotator)
+    turn = queue.take_turn(session, project, annotator)
     slots.release_expired(session, project, now=now)
     end = now + timedelta(seconds=lease_seconds)
     live = run(session, _LIVE, annotator_id=annotator.id, project_id=project.id).first()
@@ -121,10 +115,10 @@ def lease_next(
         texts = _texts(session, live.comparison_id)
         order = [UUID(hex=completion) for completion in live.shown_order]
         return _view(project, live.id, live.messages, order, texts, live.version, end)
-    choice = queue.next_choice(session, project, annotator, place, now=now)
+    choice = queue.next_choice(session, project, annotator, turn, now=now)
     if choice is None:
         return None
-    return _lease(session, project, choice, annotator, now=now, end=end)
+    return _lease(session, project, choice, annotator, turn, now=now, end=end)
 
 
 def _lease(
@@ -132,6 +126,7 @@ def _lease(
     project: Project,
     choice: Choice,
     annotator: Annotator,
+    turn: Turn,
     *,
     now: datetime,
     end: datetime,
@@ -147,8 +142,6 @@ def _lease(
         "repeat": choice.repeat,
     }
     texts = _texts(session, choice.comparison_id)
-    guideline = run(session, _GUIDELINE, project_id=project.id).first()
-    guideline_id = None if guideline is None else guideline.id
     before = run(session, _HAD_BEFORE, **of_annotator).first()
     if before is None:
         key = uuid4()
@@ -162,18 +155,17 @@ def _lease(
             kind=choice.kind,
             state=AssignmentState.LEASED,
             shown_order=[completion.hex for completion in order],
-            guideline_version_id=guideline_id,
+            guideline_version_id=turn.guideline_id,
             issued_at=now,
             lease_expires_at=end,
         )
     else:
         key, order = before.id, [UUID(hex=completion) for completion in before.shown_order]
-        again = {"new_guideline": guideline_id, "new_issue": now, "new_end": end}
+        again = {"new_guideline": turn.guideline_id, "new_issue": now, "new_end": end}
         run(session, _ISSUE_AGAIN, assignment_id=key, **again)
     # Planted work takes no slot. The statement is the same all the same: time must not tell.
     slots.recount_one(session, choice.locked_id)
-    version = None if guideline is None else guideline.version
-    return _view(project, key, choice.messages, order, texts, version, end)
+    return _view(project, key, choice.messages, order, texts, turn.guideline_version, end)
 
 
 def _texts(session: Session, comparison_id: UUID) -> dict[UUID, str]:

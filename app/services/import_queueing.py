@@ -84,7 +84,8 @@ def update_existing(
                 continue
             for name, value in columns.items():
                 setattr(comparison, name, value)
-            comparison.target = tallies.target_of(comparison, policy)
+            votes = tallies.label_counts(comparison)
+            comparison.target = tallies.target_of(comparison, policy, comparison.judged, votes)
             changed.add(comparison.id)
     session.flush()
     return changed

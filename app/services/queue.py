@@ -16,13 +16,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, case, exists, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from app.db import run, upsert
 from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState, Judgment
-from app.models.projects import Comparison, Project, Prompt
+from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
 from app.models.tallies import QueuePosition
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
 
@@ -42,6 +52,17 @@ class Place:
     block_start: UUID | None = None
     block_end: UUID | None = None
     groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What an annotator's transaction begins with."""
+
+    place: Place
+    top_priority: int | None
+    """The highest priority of any open comparison."""
+    guideline_id: UUID | None
+    guideline_version: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +88,18 @@ _HAD = exists().where(
     Assignment.state != AssignmentState.EXPIRED,
 )
 _SHOWN = (Comparison.id, Prompt.messages)
+_TOP_PRIORITY = (
+    select(Comparison.priority)
+    .where(Comparison.project_id == _PROJECT, Comparison.open_slots > 0)
+    .order_by(Comparison.priority.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_NEWEST_GUIDELINE = (
+    select(func.max(GuidelineVersion.version))
+    .where(GuidelineVersion.project_id == _PROJECT)
+    .scalar_subquery()
+)
 _TURN = (
     select(
         QueuePosition.issued,
@@ -74,6 +107,9 @@ _TURN = (
         QueuePosition.block_start,
         QueuePosition.block_end,
         Membership.groups,
+        GuidelineVersion.id.label("guideline_id"),
+        GuidelineVersion.version,
+        _TOP_PRIORITY.label("top_priority"),
     )
     .select_from(Annotator)
     .outerjoin(
@@ -83,6 +119,10 @@ _TURN = (
     .outerjoin(
         Membership,
         (Membership.annotator_id == Annotator.id) & (Membership.project_id == _PROJECT),
+    )
+    .outerjoin(
+        GuidelineVersion,
+        (GuidelineVersion.project_id == _PROJECT) & (GuidelineVersion.version == _NEWEST_GUIDELINE),
     )
     .where(Annotator.id == _ANNOTATOR)
     .with_for_update(key_share=True, of=Annotator)
@@ -152,34 +192,39 @@ def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
 
 
-def take_turn(session: Session, project: Project, annotator: Annotator) -> Place:
+def take_turn(session: Session, project: Project, annotator: Annotator) -> Turn:
     """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
 
     Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
     that one's comparison, and takes everything else only where it is free, so none wait in a ring.
     """
     row = run(session, _TURN, annotator_id=annotator.id, project_id=project.id).one()
-    return Place(
-        issued=row.issued or 0,
-        priority=row.priority,
-        block_start=row.block_start,
-        block_end=row.block_end,
-        groups=tuple(row.groups or ()),
+    return Turn(
+        place=Place(
+            issued=row.issued or 0,
+            priority=row.priority,
+            block_start=row.block_start,
+            block_end=row.block_end,
+            groups=tuple(row.groups or ()),
+        ),
+        top_priority=row.top_priority,
+        guideline_id=row.guideline_id,
+        guideline_version=row.version,
     )
 
 
 def next_choice(
-    session: Session, project: Project, annotator: Annotator, place: Place, *, now: datetime
+    session: Session, project: Project, annotator: Annotator, turn: Turn, *, now: datetime
 ) -> Choice | None:
     """What this annotator is to judge next; None when nothing is left for them.
 
     Planned gold or a planned repeat that does not exist gives way to normal work. The statements
     are the same whatever is planned, so that the time taken tells nothing.
     """
-    policy = policy_of(project)
+    policy, place = policy_of(project), turn.place
     kind = planned_kind(policy, project.id, annotator.id, place.issued)
     known = {"project_id": project.id, "annotator_id": annotator.id, "groups": place.groups}
-    choice, place = _normal(session, annotator, place, known)
+    choice, place = _normal(session, annotator, turn, known)
     if choice is None:
         return None
     _keep(session, project, annotator, place)
@@ -202,12 +247,13 @@ def next_choice(
 
 
 def _normal(
-    session: Session, annotator: Annotator, place: Place, known: dict[str, Any]
+    session: Session, annotator: Annotator, turn: Turn, known: dict[str, Any]
 ) -> tuple[Choice | None, Place]:
     """The next open comparison, locked, and the annotator's place with it."""
+    place = turn.place
     for _ in range(LOOKS):
         found_any = False
-        for statement, is_new_block in _parts(place):
+        for statement, is_new_block in _parts(turn):
             rows = run(
                 session,
                 statement,
@@ -241,11 +287,12 @@ def _normal(
     return None, place
 
 
-def _parts(place: Place) -> Iterator[tuple[Select[UUID, int], bool]]:
+def _parts(turn: Turn) -> Iterator[tuple[Select[UUID, int], bool]]:
     """The parts of the queue in the order in which they are searched, and whether a part begins a
     new block."""
-    if place.block_start is not None:
-        yield _MORE_URGENT, True
+    if turn.place.priority is not None:
+        if turn.top_priority is not None and turn.top_priority > turn.place.priority:
+            yield _MORE_URGENT, True
         yield _BLOCK, False
         yield _AFTER_IT, True
         yield _LESS_URGENT, True

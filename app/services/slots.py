@@ -7,7 +7,7 @@ The locks leave keys alone (FOR NO KEY UPDATE): a row that only names a comparis
 
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, case, func, select, update
@@ -17,11 +17,34 @@ from app.db import run
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
 
-_OPEN_FOR_UPDATE = (
-    select(Comparison)
+
+class ComparisonRow(Protocol):
+    """What a row of `comparisons` and the object of it have in common, as far as it is read."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def project_id(self) -> UUID: ...
+    @property
+    def prompt_id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def tags(self) -> list[str]: ...
+    @property
+    def overlap(self) -> int | None: ...
+    @property
+    def judged(self) -> int: ...
+    @property
+    def open_slots(self) -> int: ...
+
+
+_ROW = (
+    select(Comparison.__table__)
     .where(Comparison.id == bindparam("comparison_id"))
     .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
 )
 _LEASED = (
     select(func.count())
@@ -45,9 +68,11 @@ _EXPIRED = (
 )
 
 
-def lock(session: Session, comparison_id: UUID) -> Comparison:
-    """The comparison, locked until the transaction ends."""
-    return session.scalars(_OPEN_FOR_UPDATE, {"comparison_id": comparison_id}).one()
+def lock(session: Session, comparison_id: UUID) -> ComparisonRow:
+    """The comparison's row, locked until the transaction ends."""
+    row: Any = run(session, _ROW, comparison_id=comparison_id).one()
+    found: ComparisonRow = row
+    return found
 
 
 def lock_all(session: Session, which: ColumnElement[bool]) -> None:

@@ -37,6 +37,7 @@ from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
 from app.rules.tallies import Contribution, DayKey, Vote, VoteKey, change, contribution
 from app.services.current import is_current
+from app.services.slots import ComparisonRow
 
 DAY_SUMS = (
     "judged", "counted", "preferred", "tie", "both_bad", "ranking", "sided", "first_side", "shared",
@@ -88,7 +89,7 @@ class Tallies:
 
 
 def judgment_added(
-    session: Session, comparison: Comparison, judgment_id: UUID, policy: QueuePolicy
+    session: Session, comparison: ComparisonRow, judgment_id: UUID, policy: QueuePolicy
 ) -> dict[str, Any]:
     """Account for a judgment that was just stored for a locked comparison.
 
@@ -136,7 +137,7 @@ def judgments_imported(
 def _record(
     session: Session,
     project_id: UUID,
-    changes: Iterable[tuple[Comparison, Contribution, Contribution]],
+    changes: Iterable[tuple[ComparisonRow, Contribution, Contribution]],
 ) -> None:
     """Add what changed from the first contribution of each comparison to the second."""
     days: dict[DayKey, Counter[str]] = defaultdict(Counter)
@@ -292,11 +293,11 @@ def _frozen(ranking: list[list[str]]) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(group) for group in ranking)
 
 
-def _contribution(comparison: Comparison, votes: list[Vote]) -> Contribution:
+def _contribution(comparison: ComparisonRow, votes: list[Vote]) -> Contribution:
     return contribution(votes, gold=comparison.kind == "gold", size=comparison.size)
 
 
-def _columns(comparison: Comparison, found: Contribution, policy: QueuePolicy) -> dict[str, Any]:
+def _columns(comparison: ComparisonRow, found: Contribution, policy: QueuePolicy) -> dict[str, Any]:
     """What of the comparison's row follows from its judgments."""
     return {
         "judged": found.judged,
@@ -306,23 +307,16 @@ def _columns(comparison: Comparison, found: Contribution, policy: QueuePolicy) -
     }
 
 
-def target_of(
-    comparison: Comparison,
-    policy: QueuePolicy,
-    judged: int | None = None,
-    votes: VoteKey | None = None,
-) -> int:
-    """By the judgments given, which are those of the comparison's row unless said otherwise."""
+def target_of(comparison: ComparisonRow, policy: QueuePolicy, judged: int, votes: VoteKey) -> int:
+    """Judgments wanted of a comparison after these."""
     if comparison.kind == "gold":
         return 0
     first = first_target(policy, comparison.id, comparison.tags, comparison.overlap)
-    first_, second, tie, both_bad = (getattr(comparison, name) for name in LABEL_COUNTS)
-    return target_after(
-        policy,
-        first,
-        comparison.judged if judged is None else judged,
-        (first_, second, tie, both_bad) if votes is None else votes,
-    )
+    return target_after(policy, first, judged, votes)
+
+
+def label_counts(comparison: Comparison) -> VoteKey:
+    return comparison.n_first, comparison.n_second, comparison.n_tie, comparison.n_both_bad
 
 
 def _vote_sums(group: int, votes: VoteKey) -> dict[tuple[int, VoteKey], int]:
