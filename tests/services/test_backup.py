@@ -236,6 +236,23 @@ def test_missing_programs_are_named(filled, tmp_path):
         backup.back_up(filled, tmp_path / "b", PostgresPrograms(tmp_path))
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_password_is_not_on_the_command_line(filled, tmp_path):
+    url = filled.url.set(password="sesame").render_as_string(hide_password=False)
+    spy = tmp_path / "pg_dump"
+    spy.write_text(f'#!/bin/sh\necho "$PGPASSWORD/$@" > {tmp_path}/seen\necho no >&2; exit 1\n')
+    spy.chmod(0o755)
+
+    with pytest.raises(StorageUnavailable, match=r"pg_dump said: no\."):
+        backup.back_up(Database(url), tmp_path / "b", PostgresPrograms(tmp_path))
+
+    password, _, arguments = (tmp_path / "seen").read_text().partition("/")
+    assert password == "sesame"
+    assert "--format=custom" in arguments
+    assert "sesame" not in arguments
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_folder_that_cannot_be_written_is_said(filled, tmp_path):
     with pytest.raises(InvalidInput, match="cannot be written"):
         backup.back_up(filled, tmp_path / "none" / "b", PROGRAMS)
