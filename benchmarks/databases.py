@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from helpers.postgres import PostgresServer, find_binaries
+from helpers.processes import is_running
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
@@ -137,6 +138,9 @@ class PostgresDatabases(PostgresServer):
         self._folder = self._kept
         copied = self._kept / "install" / "bin"
         self._binaries = copied if copied.exists() else find_binaries()
+        # A benchmark that was killed leaves its server running.
+        if (self._data_folder() / "postmaster.pid").exists() and is_running(self.process_id()):
+            self._run("pg_ctl", "-m", "fast", "stop")
 
     def _make_folder(self) -> Path:
         # A cluster that was not made to its end is made anew.
