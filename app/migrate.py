@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
 
 import migrations
 from app.db import Database
@@ -48,10 +49,13 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
     with database.connecting(create=True) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
-    if before is not None and before != current_revision(database) == head_revision():
-        with database.writing() as session:
-            for project in session.scalars(select(Project)).all():
-                tallies.rebuild(session, project, queue.policy_of(project))
+        after = MigrationContext.configure(connection).get_current_revision()
+        # In the same transaction: nobody finds new tables with sums that are not computed yet.
+        if before is not None and before != after == head_revision():
+            with Session(connection) as session:
+                for project in session.scalars(select(Project)).all():
+                    tallies.rebuild(session, project, queue.policy_of(project))
+                session.flush()
     return before
 
 
