@@ -112,25 +112,31 @@ def count(session: Session, project: Project, show: str) -> int:
 def page_of(
     session: Session, project: Project, *, page: int = 1, per_page: int = 25, show: str = "all"
 ) -> ComparisonsPage:
-    """One page of comparisons, in the queue's order.
+    """One page of comparisons, in the queue's order; what was flagged last comes first.
 
     show: `all`, `judged` (any judgment), `open` (wants more), `contested` (two different verdicts
     or two different preferred completions), `gold`, `flagged`.
     """
     total = count(session, project, show)
     page, pages = clamp_page(page, total, per_page)
-    if show == "flagged":
-        flagged = select(Flag.comparison_id).where(Flag.project_id == project.id)
-        listed = select(Comparison.id).where(Comparison.id.in_(flagged))
-    else:
-        listed = _indexed(session, project, show, column("id", Uuid))
     # The ids alone are all in the list's index, so a late page skips over entries, not over rows.
-    ids = session.scalars(
-        listed.order_by(column("priority").desc(), column("id").desc())
-        .limit(per_page)
-        .offset((page - 1) * per_page)
-    ).all()
+    listed = _flagged(project) if show == "flagged" else _in_order(session, project, show)
+    ids = session.scalars(listed.limit(per_page).offset((page - 1) * per_page)).all()
     return ComparisonsPage(rows=_rows(session, ids), page=page, pages=pages, total=total)
+
+
+def _flagged(project: Project) -> Select[UUID]:
+    return (
+        select(Flag.comparison_id)
+        .where(Flag.project_id == project.id)
+        .group_by(Flag.comparison_id)
+        .order_by(func.max(Flag.flagged_at).desc(), Flag.comparison_id)
+    )
+
+
+def _in_order(session: Session, project: Project, show: str) -> Select[UUID]:
+    listed = _indexed(session, project, show, column("id", Uuid))
+    return listed.order_by(column("priority").desc(), column("id").desc())
 
 
 def _indexed(

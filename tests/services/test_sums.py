@@ -144,7 +144,9 @@ class Rows:
             select(Judgment).filter_by(**of_project).order_by(Judgment.received_at)
         ).all()
         self.skips = session.scalars(select(Skip).filter_by(**of_project)).all()
-        self.flags = session.scalars(select(Flag).filter_by(**of_project)).all()
+        self.flags = session.scalars(
+            select(Flag).filter_by(**of_project).order_by(Flag.flagged_at)
+        ).all()
         self.leased = Counter(
             session.scalars(
                 select(Assignment.comparison_id).filter_by(
@@ -281,7 +283,11 @@ def check_lists(rows, session, project):
             shown += [row.id for row in more.rows]
         right = [c for c in rows.comparisons.values() if holds(c)]
         assert first.total == len(right)
-        assert shown == [c.id for c in sorted(right, key=lambda c: (c.priority, c.id))][::-1]
+        if show == "flagged":
+            times = {f.comparison_id: f.flagged_at for f in rows.flags}
+            assert shown == sorted(times, key=lambda key: times[key])[::-1]
+        else:
+            assert shown == [c.id for c in sorted(right, key=lambda c: (c.priority, c.id))][::-1]
 
 
 @settings(
