@@ -87,7 +87,8 @@ class Simulated:
 
     async def _do(self, client: Client, task: Task) -> Task | None:
         """Deal with a comparison as the habit says; the next one where the answer held it."""
-        is_odd_moment = self._rng.random() < 0.25
+        # In the end nobody waits for anybody.
+        is_odd_moment = self._rng.random() < 0.25 and not self._field.finished.is_set()
         await asyncio.sleep(self._rng.uniform(0, 0.1))
         match self._habit:
             case Habit.VANISHING if is_odd_moment:
