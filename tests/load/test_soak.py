@@ -50,7 +50,7 @@ def test_fifty_thousand_judgments_under_faults_keep_every_promise(
             kinds=[*kinds, Crash.ONE_WORKER],
             most=10_000,
             seed=1,
-            seconds_between=(5, 25),
+            seconds_between=(15, 45),
             postgres=postgres,
         )
         load = Load(
