@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import (
-    CursorResult,
     DateTime,
     Dialect,
     Executable,
     MetaData,
+    Row,
     create_engine,
     event,
     inspect,
@@ -43,6 +43,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidInput, StorageUnavailable
+from app.prepared import run
 
 try:
     import fcntl
@@ -210,6 +211,12 @@ class Database:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
+    def look_up(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """The only row of a statement that was built once, or None: for what every request asks
+        before anything else."""
+        with self._guard(), self.engine.connect() as connection:
+            return connection.execute(statement, values).one_or_none()
+
     @contextmanager
     def connecting(self, *, create: bool = False) -> Iterator[Connection]:
         """A bare connection in a transaction, for migrations; `create` makes an SQLite file that
@@ -250,15 +257,6 @@ class Database:
         self.engine.dispose()
 
 
-def run(session: Session, statement: Executable, **values: Any) -> CursorResult[Any]:
-    """Run a statement that was built once, without the ORM's bookkeeping.
-
-    For what happens with every judgment: it takes a fifth of the time of a query for objects.
-    Objects that wait to be flushed are not, and those loaded before do not change.
-    """
-    return session.connection().execute(statement, values)
-
-
 def upsert(
     session: Session,
     table: type[Base],
@@ -270,10 +268,9 @@ def upsert(
     """Insert rows, or change those with the same primary key: the columns `add` grow by what is
     given, the columns `replace` take it. Rows are locked in the order given, which must be the
     same for everybody."""
-    if rows:
-        connection = session.connection()
-        statement = _upsert_statement(connection.dialect.name, table, add, replace)
-        connection.execute(statement, list(rows))
+    statement = _upsert_statement(session.connection().dialect.name, table, add, replace)
+    for row in rows:
+        run(session, statement, **row)
 
 
 @cache

@@ -86,10 +86,9 @@ def submit_judgment(
         submitted = judgments.submit(
             session, annotator, assignment_id, body.submission(), now=utc_now()
         )
-        judgment = submitted.judgment
-        seen.outcome = metrics.outcome_of(replayed=submitted.replayed, late=judgment.late)
+        seen.outcome = metrics.outcome_of(replayed=submitted.replayed, late=submitted.late)
     return JSONResponse(
-        {"id": str(judgment.id), "late": judgment.late},
+        {"id": str(submitted.id), "late": submitted.late},
         status_code=200 if submitted.replayed else 201,
     )
 

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.db import run
 from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.judgments import (
@@ -21,13 +20,15 @@ from app.models.judgments import (
     Verdict,
 )
 from app.models.projects import Project
+from app.prepared import run
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
 from app.services import assignments, queue, slots, tallies
+from app.services.assignments import AssignmentRow
 
 LONGEST_TEXT = 10_000
 
-_REPLAYED = select(Judgment).where(
+_REPLAYED = select(*Judgment.__table__.c).where(
     Judgment.annotator_id == bindparam("annotator_id"),
     Judgment.idempotency_key == bindparam("key"),
 )
@@ -56,9 +57,25 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted:
-    judgment: Judgment
+    """A stored judgment."""
+
+    values: dict[str, Any]
+    """Its row."""
     replayed: bool
     """True where the same key had stored this judgment before."""
+
+    @property
+    def id(self) -> UUID:
+        key: UUID = self.values["id"]
+        return key
+
+    @property
+    def late(self) -> bool:
+        return bool(self.values["late"])
+
+    @property
+    def judgment(self) -> Judgment:
+        return Judgment(**self.values)
 
 
 def submit(
@@ -75,12 +92,13 @@ def submit(
     the assignment has another judgment already or was skipped.
     """
     _check(submission)
-    assignment = assignments.get_for(session, annotator, assignment_id)
-    earlier = _replayed(session, annotator, submission.idempotency_key)
+    assignment = assignments.row_for(session, annotator, assignment_id)
+    key = submission.idempotency_key
+    earlier = run(session, _REPLAYED, annotator_id=annotator.id, key=key).first()
     if earlier is not None:
         if earlier.assignment_id != assignment.id:
             raise Conflict("This idempotency key was used for another comparison; make a new one.")
-        return Submitted(judgment=earlier, replayed=True)
+        return Submitted(values=earlier._asdict(), replayed=True)
     _refuse_finished(assignment)
     comparison = slots.lock(session, assignment.comparison_id)
     values = _values(assignment, submission, now=now)
@@ -100,7 +118,7 @@ def submit(
     policy = queue.policy_of(session.get_one(Project, assignment.project_id))
     columns = tallies.judgment_added(session, comparison, values["id"], policy)
     slots.recount_one(session, comparison.id, **columns)
-    return Submitted(judgment=Judgment(**values), replayed=False)
+    return Submitted(values=values, replayed=False)
 
 
 def skip(
@@ -170,7 +188,7 @@ def _reason(reason: str, act: str) -> str:
     return text
 
 
-def _refuse_finished(assignment: Assignment) -> None:
+def _refuse_finished(assignment: AssignmentRow) -> None:
     if assignment.state in (AssignmentState.JUDGED, AssignmentState.SKIPPED):
         raise Conflict(
             f"You have {assignment.state} this comparison already, perhaps in another tab. "
@@ -178,15 +196,11 @@ def _refuse_finished(assignment: Assignment) -> None:
         )
 
 
-def _replayed(session: Session, annotator: Annotator, key: str) -> Judgment | None:
-    return session.scalar(_REPLAYED, {"annotator_id": annotator.id, "key": key})
-
-
-def _order(assignment: Assignment) -> list[UUID]:
+def _order(assignment: AssignmentRow) -> list[UUID]:
     return [UUID(hex=completion) for completion in assignment.shown_order]
 
 
-def _values(assignment: Assignment, submission: Submission, *, now: datetime) -> dict[str, Any]:
+def _values(assignment: AssignmentRow, submission: Submission, *, now: datetime) -> dict[str, Any]:
     """The row of the judgment."""
     undecided = submission.verdict in (Verdict.TIE, Verdict.BOTH_BAD)
     preferred = None if undecided else completion_on_side(submission.verdict, _order(assignment))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.db import run
 from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
+from app.prepared import run
 from app.services import queue
 
 FEW = 50
@@ -31,17 +31,19 @@ _SUMS = select(
     .scalar_subquery()
     .label("groups"),
 ).where(*_OF_ANNOTATOR)
-_LEFT = select(
-    select(func.count())
-    .select_from(queue.OPEN_TO_ANNOTATOR.limit(bindparam("most")).subquery())
-    .scalar_subquery()
-    + select(func.count())
-    .where(
-        Assignment.project_id == bindparam("project_id"),
-        Assignment.annotator_id == bindparam("annotator_id"),
-        Assignment.state == AssignmentState.LEASED,
+_LEFT = queue.by_groups(
+    lambda visible: select(
+        select(func.count())
+        .select_from(queue.open_to_annotator(visible).limit(bindparam("most")).subquery())
+        .scalar_subquery()
+        + select(func.count())
+        .where(
+            Assignment.project_id == bindparam("project_id"),
+            Assignment.annotator_id == bindparam("annotator_id"),
+            Assignment.state == AssignmentState.LEASED,
+        )
+        .scalar_subquery()
     )
-    .scalar_subquery()
 )
 
 
@@ -63,7 +65,9 @@ def for_annotator(session: Session, project: Project, annotator: Annotator) -> P
     left = None
     if not queue.policy_of(project).plants:
         groups = tuple(sums.groups or ())
-        left = run(session, _LEFT, **of_annotator, groups=groups, most=FEW + 1).scalar_one()
+        left = run(
+            session, _LEFT[bool(groups)], **of_annotator, groups=groups, most=FEW + 1
+        ).scalar_one()
     return Progress(
         judged=sums.judged or 0,
         skipped=sums.skipped or 0,

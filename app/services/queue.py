@@ -10,7 +10,7 @@ size. Gold and repeats come where the project's policy plans them (`rules/queue_
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,11 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.db import run, upsert
+from app.db import upsert
 from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState, Judgment
 from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
 from app.models.tallies import QueuePosition
+from app.prepared import run
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
 
 BLOCK = 32
@@ -79,9 +80,8 @@ class Choice:
 
 _ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
 _PROJECT: BindParameter[UUID] = bindparam("project_id")
-_VISIBLE = Comparison.restricted_to.is_(None) | Comparison.restricted_to.in_(
-    bindparam("groups", expanding=True)
-)
+_UNRESTRICTED = Comparison.restricted_to.is_(None)
+_VISIBLE = _UNRESTRICTED | Comparison.restricted_to.in_(bindparam("groups", expanding=True))
 _HAD = exists().where(
     Assignment.comparison_id == Comparison.id,
     Assignment.annotator_id == _ANNOTATOR,
@@ -129,17 +129,30 @@ _TURN = (
 )
 
 
-OPEN_TO_ANNOTATOR = select(Comparison.id, Comparison.priority).where(
-    Comparison.project_id == _PROJECT, Comparison.open_slots > 0, _VISIBLE, ~_HAD
-)
-"""Takes project_id, annotator_id and groups."""
+Statement = Select[*tuple[Any, ...]]
+ByGroups = tuple[Statement, Statement]
+"""A statement for those who are in no group, and one for those who are; by bool(groups)."""
 
 
-def _open_comparisons(part: ColumnElement[bool]) -> Select[UUID, int]:
-    return (
-        OPEN_TO_ANNOTATOR.where(part)
-        .order_by(Comparison.priority.desc(), Comparison.id.desc())
-        .limit(bindparam("block"))
+def by_groups(build: Callable[[ColumnElement[bool]], Statement]) -> ByGroups:
+    return build(_UNRESTRICTED), build(_VISIBLE)
+
+
+def open_to_annotator(visible: ColumnElement[bool]) -> Statement:
+    """Takes project_id, annotator_id and groups."""
+    return select(Comparison.id, Comparison.priority).where(
+        Comparison.project_id == _PROJECT, Comparison.open_slots > 0, visible, ~_HAD
+    )
+
+
+def _open_comparisons(part: ColumnElement[bool]) -> ByGroups:
+    return by_groups(
+        lambda visible: (
+            open_to_annotator(visible)
+            .where(part)
+            .order_by(Comparison.priority.desc(), Comparison.id.desc())
+            .limit(bindparam("block"))
+        )
     )
 
 
@@ -157,13 +170,15 @@ _TAKE = (
     .where(Comparison.id == bindparam("comparison_id"), Comparison.open_slots > 0)
     .with_for_update(key_share=True, skip_locked=True, of=Comparison)
 )
-_GOLD = (
-    select(*_SHOWN)
-    .join(Prompt, Prompt.id == Comparison.prompt_id)
-    .where(Comparison.project_id == _PROJECT, Comparison.kind == "gold", _VISIBLE, ~_HAD)
-    # Everybody goes round them, each from another one.
-    .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
-    .limit(1)
+_GOLD = by_groups(
+    lambda visible: (
+        select(*_SHOWN)
+        .join(Prompt, Prompt.id == Comparison.prompt_id)
+        .where(Comparison.project_id == _PROJECT, Comparison.kind == "gold", visible, ~_HAD)
+        # Everybody goes round them, each from another one.
+        .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
+        .limit(1)
+    )
 )
 _REPEAT = (
     select(*_SHOWN)
@@ -232,7 +247,7 @@ def next_choice(
         return choice
     begin = UUID(bytes=order_in_block(annotator.id, project.id)[:16])
     latest = now - timedelta(hours=policy.repeat_after_hours)
-    gold = run(session, _GOLD, **known, begin=begin).first()
+    gold = run(session, _GOLD[bool(place.groups)], **known, begin=begin).first()
     repeat = run(session, _REPEAT, **known, latest=latest).first()
     planted = {"gold": gold, "repeat": repeat}.get(kind)
     if planted is None:
@@ -256,7 +271,7 @@ def _normal(
         for statement, is_new_block in _parts(turn):
             rows = run(
                 session,
-                statement,
+                statement[bool(place.groups)],
                 **known,
                 block=BLOCK,
                 priority=place.priority,
@@ -287,7 +302,7 @@ def _normal(
     return None, place
 
 
-def _parts(turn: Turn) -> Iterator[tuple[Select[UUID, int], bool]]:
+def _parts(turn: Turn) -> Iterator[tuple[ByGroups, bool]]:
     """The parts of the queue in the order in which they are searched, and whether a part begins a
     new block."""
     if turn.place.priority is not None:

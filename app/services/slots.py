@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from app.db import run
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
+from app.prepared import run
 
 
 class ComparisonRow(Protocol):

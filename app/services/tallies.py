@@ -13,7 +13,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     bindparam,
     delete,
     func,
@@ -23,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.db import run, upsert
+from app.db import upsert
 from app.models.judgments import Judgment, Skip
 from app.models.projects import (
     Comparison,
@@ -34,6 +33,7 @@ from app.models.projects import (
     Prompt,
 )
 from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
+from app.prepared import run
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
 from app.rules.tallies import Contribution, DayKey, Vote, VoteKey, change, contribution
 from app.services.current import is_current
@@ -268,10 +268,10 @@ def _content(session: Session, project: Project) -> dict[str, int]:
 
 
 def _votes(session: Session, which: ColumnElement[bool]) -> Votes:
-    return _collect(run(session, _VOTES.where(which)))
+    return _collect(session.execute(_VOTES.where(which)))
 
 
-def _collect(rows: CursorResult[Any]) -> Votes:
+def _collect(rows: Iterable[Any]) -> Votes:
     """The current judgments of comparisons, with their ids."""
     found: Votes = defaultdict(list)
     for row in rows:

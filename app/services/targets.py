@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, bindparam, case, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from app.db import run
 from app.models.judgments import Assignment
 from app.models.projects import Comparison, Project
+from app.prepared import run
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
 from app.services import slots
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from app.access import reaches
 from app.db import Database
@@ -191,13 +191,19 @@ def state(token: ApiToken, *, now: datetime) -> str:
     return "live" if token.expires_at > now else "expired"
 
 
+_OWNER = tuple(Annotator.__table__.c)
 # Every request of the API asks this, and building a statement costs more than running it.
 _LIVE_TOKEN = (
-    select(ApiToken.id, ApiToken.scopes, ApiToken.last_used_at, Annotator)
+    select(
+        ApiToken.id.label("token_id"),
+        ApiToken.scopes,
+        ApiToken.last_used_at,
+        *_OWNER,
+    )
     .join(Annotator, Annotator.id == ApiToken.annotator_id)
     .where(
         ApiToken.token_hash == bindparam("token_hash"),
-        ApiToken.expires_at > bindparam("now"),
+        ApiToken.expires_at > bindparam("now", type_=ApiToken.expires_at.type),
         ApiToken.revoked_at.is_(None),
         Annotator.disabled_at.is_(None),
     )
@@ -209,17 +215,15 @@ def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
 
     The time of use is written at most once a minute, so that a busy client costs no writes.
     """
-    with database.reading() as session:
-        row = session.execute(
-            _LIVE_TOKEN, {"token_hash": hash_token(text), "now": now}
-        ).one_or_none()
+    row = database.look_up(_LIVE_TOKEN, token_hash=hash_token(text), now=now)
     if row is None:
         raise SignInRequired(
             "This API token is unknown, expired or revoked, or its owner is disabled; make a new "
             "one on the page “API tokens” or with `prefloop token create`."
         )
-    token_id, scopes, last_used_at, annotator = row
-    bearer = Bearer(annotator, token_id, frozenset(scopes), last_used_at)
+    annotator = Annotator(**{column.name: row._mapping[column] for column in _OWNER})
+    make_transient_to_detached(annotator)
+    bearer = Bearer(annotator, row.token_id, frozenset(row.scopes), row.last_used_at)
     _note_use(database, bearer, now=now)
     return bearer
 

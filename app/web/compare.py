@@ -144,7 +144,7 @@ def submit_judgment(
     with metrics.submitting() as seen, database.writing() as session:
         project = _project_of(session, annotator, slug, assignment_id)
         stored = judgments.submit(session, annotator, assignment_id, form.submission(), now=now)
-        seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.judgment.late)
+        seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.late)
         leased = _lease_next(session, project, annotator, settings, now)
     work = _work(database, annotator, settings, leased)
     return render(request, "_comparison.html", work=work)

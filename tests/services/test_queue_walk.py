@@ -236,6 +236,8 @@ def statements(database):
         event.remove(database.engine, "before_cursor_execute", note)
 
 
+# On SQLite these statements go past the events that count them here (app/prepared.py).
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_planted_work_takes_the_same_statements_and_shows_the_same_fields(database):
     make_project(database, pairs=60)
     make_gold(database, 15)
