@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, column, func, select, text
+from sqlalchemy import ColumnElement, Integer, Select, Uuid, column, func, select, text
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -119,24 +119,41 @@ def page_of(
     """
     total = count(session, project, show)
     page, pages = clamp_page(page, total, per_page)
-    # The ids alone are all in the list's index, so a late page skips over entries, not over rows.
-    listed = _flagged(project) if show == "flagged" else _in_order(session, project, show)
-    ids = session.scalars(listed.limit(per_page).offset((page - 1) * per_page)).all()
-    return ComparisonsPage(rows=_rows(session, ids), page=page, pages=pages, total=total)
-
-
-def _flagged(project: Project) -> Select[UUID]:
-    return (
-        select(Flag.comparison_id)
-        .where(Flag.project_id == project.id)
-        .group_by(Flag.comparison_id)
-        .order_by(func.max(Flag.flagged_at).desc(), Flag.comparison_id)
+    start = (page - 1) * per_page
+    stop = min(start + per_page, total)
+    find = _flagged if show == "flagged" else _in_order
+    return ComparisonsPage(
+        rows=_rows(session, find(session, project, show, start, stop, total)),
+        page=page,
+        pages=pages,
+        total=total,
     )
 
 
-def _in_order(session: Session, project: Project, show: str) -> Select[UUID]:
-    listed = _indexed(session, project, show, column("id", Uuid))
-    return listed.order_by(column("priority").desc(), column("id").desc())
+def _flagged(
+    session: Session, project: Project, _show: str, start: int, stop: int, _total: int
+) -> Sequence[UUID]:
+    listed = select(Flag.comparison_id).where(Flag.project_id == project.id)
+    return session.scalars(
+        listed.group_by(Flag.comparison_id)
+        .order_by(func.max(Flag.flagged_at).desc(), Flag.comparison_id)
+        .limit(stop - start)
+        .offset(start)
+    ).all()
+
+
+def _in_order(
+    session: Session, project: Project, show: str, start: int, stop: int, total: int
+) -> Sequence[UUID]:
+    """The ids alone, which are all in the list's index, read from its nearer end: a late page skips
+    over entries, not over rows."""
+    listed = _indexed(session, project, show, column("id", Uuid)).limit(stop - start)
+    priority, key = column("priority", Integer), column("id", Uuid)
+    if start <= total / 2:
+        forwards = listed.order_by(priority.desc(), key.desc()).offset(start)
+        return session.scalars(forwards).all()
+    backwards = listed.order_by(priority, key).offset(total - stop)
+    return session.scalars(backwards).all()[::-1]
 
 
 def _indexed(
