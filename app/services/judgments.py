@@ -19,7 +19,6 @@ from app.models.judgments import (
     Skip,
     Verdict,
 )
-from app.models.projects import Project
 from app.prepared import run
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
@@ -115,7 +114,7 @@ def submit(
             strength=values["strength"],
         )
     run(session, _FINISH, assignment_id=assignment.id, new_state=AssignmentState.JUDGED)
-    policy = queue.policy_of(session.get_one(Project, assignment.project_id))
+    policy = queue.current_policy(session, assignment.project_id)
     columns = tallies.judgment_added(session, comparison, values["id"], policy)
     slots.recount_one(session, comparison.id, **columns)
     return Submitted(values=values, replayed=False)

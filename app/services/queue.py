@@ -207,6 +207,16 @@ def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
 
 
+_POLICY = select(Project.overlap, Project.settings).where(Project.id == bindparam("project_id"))
+
+
+def current_policy(session: Session, project_id: UUID) -> QueuePolicy:
+    """As it is stored now: who waited for a comparison may have loaded the project before the
+    policy changed."""
+    row = run(session, _POLICY, project_id=project_id).one()
+    return read_policy(row.overlap, row.settings.get("queue", {}))
+
+
 def take_turn(session: Session, project: Project, annotator: Annotator) -> Turn:
     """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
 

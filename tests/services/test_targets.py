@@ -1,13 +1,26 @@
 """A changed policy reaches every comparison, whichever way its targets are computed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
-from helpers.data import add_annotator, import_plain, lease, make_project, pair, project_of, submit
+from helpers.data import (
+    NOON,
+    add_annotator,
+    import_plain,
+    lease,
+    make_project,
+    pair,
+    project_of,
+    submit,
+)
 from sqlalchemy import select
 
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
-from app.services import projects, targets
+from app.services import judgments, projects, targets
+from app.services.judgments import Submission
 
 POLICIES = [
     QueuePolicy(overlap=2),
@@ -81,6 +94,37 @@ def test_many_comparisons_are_changed_in_parts(project, monkeypatch):
     with project.reading() as session:
         for row, target, open_slots in right_numbers(session, policy):
             assert (row.target, row.open_slots) == (target, open_slots)
+
+
+# SQLite has one writer at a time, so nobody begins before the change and ends after it.
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_judgment_that_began_before_the_policy_changed_counts_with_the_new_one(database):
+    make_project(database, pairs=1, overlap=1)
+    ada = add_annotator(database, "Ada")
+    view = lease(database, ada)
+    loaded, changed = Event(), Event()
+
+    def judge():
+        with database.writing() as session:
+            # As a page does; a session forgets what nobody holds.
+            held = project_of(session)
+            loaded.set()
+            changed.wait(timeout=30)
+            submission = Submission(verdict="A", idempotency_key="one of its kind")
+            judgments.submit(session, ada, view.id, submission, now=NOON)
+            assert held.slug == "p"
+
+    with ThreadPoolExecutor(1) as pool:
+        judging = pool.submit(judge)
+        loaded.wait(timeout=30)
+        with database.writing() as session:
+            projects.set_policy(session, project_of(session), QueuePolicy(overlap=3))
+        changed.set()
+        judging.result()
+
+    with database.reading() as session:
+        (row,) = session.scalars(select(Comparison))
+        assert (row.target, row.judged, row.open_slots) == (3, 1, 2)
 
 
 def test_a_policy_that_only_plants_leaves_comparisons_alone():
