@@ -107,7 +107,7 @@ def run(session: Session, statement: Executable, **values: Any) -> Rows:
 
     Objects that wait to be flushed are not, and those loaded before do not change.
     """
-    connection = session.connection()
+    connection = _connection(session)
     if connection.dialect.name == "sqlite":
         prepared = _prepare(statement, tuple(values), connection.dialect)
         driver = connection.connection.driver_connection
@@ -118,6 +118,15 @@ def run(session: Session, statement: Executable, **values: Any) -> Rows:
                 # Told and counted as every other error of the database is.
                 pass
     return _run_usually(connection, statement, values)
+
+
+def _connection(session: Session) -> Connection:
+    """The connection of the session's transaction; to ask the session each time costs as much as a
+    statement does."""
+    known: Connection | None = session.info.get(Connection)
+    if known is None or known.closed or not known.in_transaction():
+        known = session.info[Connection] = session.connection()
+    return known
 
 
 def _run_usually(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:

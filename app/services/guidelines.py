@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.projects import GuidelineReading, GuidelineVersion, Project
+from app.prepared import run
 from app.services import audit
 from app.services.audit import Action
 
@@ -83,9 +84,9 @@ _NEWEST_AND_READ = (
 
 def require_read(session: Session, project: Project, annotator: Annotator) -> None:
     """Raises Conflict where the current version is unread: it comes before the next comparison."""
-    newest = session.execute(
-        _NEWEST_AND_READ, {"project_id": project.id, "annotator_id": annotator.id}
-    ).one_or_none()
+    newest = run(
+        session, _NEWEST_AND_READ, project_id=project.id, annotator_id=annotator.id
+    ).first()
     if newest is not None and not newest[1]:
         raise Conflict(
             f"You have not read version {newest[0]} of the guideline of {project.slug}; read it, "
