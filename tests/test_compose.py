@@ -34,7 +34,10 @@ from prefloop import alignment, serving
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SECRETS = {"POSTGRES_PASSWORD": "lamp0river1boat", "PREFLOOP_SECRET_KEY": "wTq3-fE8zLk1_Rb6pXy0vHn5uJc2sGd9"}
+SECRETS = {
+    "POSTGRES_PASSWORD": "lamp0river1boat",
+    "PREFLOOP_SECRET_KEY": "wTq3-fE8zLk1_Rb6pXy0vHn5uJc2sGd9",
+}
 CHOICES = {"PREFLOOP_MODEL": "tiny", "PREFLOOP_RECIPE": "quick.yaml"}
 QUICK_RECIPE = """
 tiny: {size: test, vocabulary_size: 300, max_positions: 128}
