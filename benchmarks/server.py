@@ -208,8 +208,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="seeded databases")
     parser.add_argument("--peer", type=Path, help="environment with Label Studio; none without")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--rounds", type=int, help="alternating rounds, of which medians are taken")
     options = parser.parse_args()
     plan = QUICK if options.quick else Plan()
+    plan = replace(plan, rounds=options.rounds or plan.rounds)
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     prefloop = Path(sys.executable).parent / "prefloop"
