@@ -24,6 +24,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal_column,
     select,
     true,
 )
@@ -80,6 +81,8 @@ class Choice:
 
 _ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
 _PROJECT: BindParameter[UUID] = bindparam("project_id")
+# Written out, because a partial index serves only who asks in its own words: not for `> ?`.
+_OPEN = Comparison.open_slots > literal_column("0")
 _UNRESTRICTED = Comparison.restricted_to.is_(None)
 _VISIBLE = _UNRESTRICTED | Comparison.restricted_to.in_(bindparam("groups", expanding=True))
 _HAD = exists().where(
@@ -90,7 +93,7 @@ _HAD = exists().where(
 _SHOWN = (Comparison.id, Prompt.messages)
 _TOP_PRIORITY = (
     select(Comparison.priority)
-    .where(Comparison.project_id == _PROJECT, Comparison.open_slots > 0)
+    .where(Comparison.project_id == _PROJECT, _OPEN)
     .order_by(Comparison.priority.desc())
     .limit(1)
     .scalar_subquery()
@@ -141,7 +144,7 @@ def by_groups(build: Callable[[ColumnElement[bool]], Statement]) -> ByGroups:
 def open_to_annotator(visible: ColumnElement[bool]) -> Statement:
     """Takes project_id, annotator_id and groups."""
     return select(Comparison.id, Comparison.priority).where(
-        Comparison.project_id == _PROJECT, Comparison.open_slots > 0, visible, ~_HAD
+        Comparison.project_id == _PROJECT, _OPEN, visible, ~_HAD
     )
 
 
@@ -174,7 +177,12 @@ _GOLD = by_groups(
     lambda visible: (
         select(*_SHOWN)
         .join(Prompt, Prompt.id == Comparison.prompt_id)
-        .where(Comparison.project_id == _PROJECT, Comparison.kind == "gold", visible, ~_HAD)
+        .where(
+            Comparison.project_id == _PROJECT,
+            Comparison.kind == literal_column("'gold'"),
+            visible,
+            ~_HAD,
+        )
         # Everybody goes round them, each from another one.
         .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
         .limit(1)

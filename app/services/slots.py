@@ -10,7 +10,17 @@ from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, case, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Update,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.models.judgments import Assignment, AssignmentState
@@ -61,7 +71,8 @@ _EXPIRED = (
     .join(Comparison, Comparison.id == Assignment.comparison_id)
     .where(
         Assignment.project_id == bindparam("project_id"),
-        Assignment.state == AssignmentState.LEASED,
+        # Written out for the partial index (see queue.py).
+        Assignment.state == literal_column("'leased'"),
         Assignment.lease_expires_at <= bindparam("now", type_=Assignment.lease_expires_at.type),
     )
     .with_for_update(key_share=True, skip_locked=True)

@@ -1,6 +1,7 @@
 """The order in which annotators meet comparisons, what is planted between, and how long they have
 it, on SQLite and PostgreSQL."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -356,3 +357,23 @@ def counted_steps(database):
         yield found
     finally:
         raw.set_progress_handler(None, 0)
+
+
+# PostgreSQL plans by the size of tables, and these are small.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (queue._TURN, "ix_comparisons_queue"),
+        (queue._GOLD[0], "ix_comparisons_gold"),
+        (slots._EXPIRED, "ix_assignments_leased"),
+    ],
+)
+def test_the_queue_reads_its_partial_indexes(database, statement, index):
+    with database.reading() as session:
+        text = str(statement.compile(dialect=session.connection().dialect))
+        text = re.sub(r"\(__\[POSTCOMPILE_\w+\]\)", "(NULL)", text)
+        plan = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {text}", tuple([None] * text.count("?"))
+        )
+        assert index in " ".join(str(row) for row in plan)
