@@ -25,6 +25,7 @@ from app.models.projects import (
     Project,
     Prompt,
 )
+from app.models.statistics import PendingJudgment
 from app.rules import identity
 from app.rules.preferences import preference_pairs
 from app.rules.split import group_split_key, split_key
@@ -219,6 +220,18 @@ class ImportBatch:
             row["kind"] = "repeat" if pair in judged else "normal"
             judged.add(pair)
         _insert(session, Judgment, list(judgments.values()))
+        _insert(
+            session,
+            PendingJudgment,
+            [
+                {
+                    "judgment_id": key,
+                    "project_id": self._project.id,
+                    "comparison_id": row["comparison_id"],
+                }
+                for key, row in judgments.items()
+            ],
+        )
         _insert(
             session,
             Preference,

@@ -19,6 +19,7 @@ from app.models.judgments import (
     Skip,
     Verdict,
 )
+from app.models.statistics import PendingJudgment
 from app.prepared import run
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
@@ -31,7 +32,7 @@ _REPLAYED = select(*Judgment.__table__.c).where(
     Judgment.annotator_id == bindparam("annotator_id"),
     Judgment.idempotency_key == bindparam("key"),
 )
-_STORE, _PREFER = insert(Judgment), insert(Preference)
+_STORE, _PREFER, _AWAIT_FOLDING = insert(Judgment), insert(Preference), insert(PendingJudgment)
 _FINISH = (
     update(Assignment)
     .where(Assignment.id == bindparam("assignment_id"))
@@ -102,6 +103,13 @@ def submit(
     comparison = slots.lock(session, assignment.comparison_id)
     values = _values(assignment, submission, now=now)
     run(session, _STORE, **values)
+    run(
+        session,
+        _AWAIT_FOLDING,
+        judgment_id=values["id"],
+        project_id=comparison.project_id,
+        comparison_id=comparison.id,
+    )
     pairs = preference_pairs(_order(assignment), values["preferred_id"], None)
     for chosen, rejected in pairs:
         run(

@@ -14,6 +14,7 @@ from app.db import Database
 from app.models.accounts import Annotator, Role
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, Project
+from app.models.statistics import KeptSums, PendingJudgment
 from app.models.tables import metadata
 from app.services import (
     accounts,
@@ -54,6 +55,9 @@ def fill(database: Database, folder: Path) -> None:
         _plant_gold(session)
     _judge(database)
     with database.writing() as session:
+        session.add(
+            KeptSums(project_id=UUID(int=7), version=1, updated_at=LATER, folded=0, state=None)
+        )
         _revise(session)
     out = folder / "align"
     exports.export_project(database, "p", out / "bundle", ExportOptions(), by=admin, now=LATER)
@@ -123,4 +127,13 @@ def _revise(session: Session) -> None:
         if column.name != "id"
     }
     values |= {"idempotency_key": "a revision", "supersedes_id": first.id}
-    session.add(Judgment(**values))
+    revision = Judgment(**values)
+    session.add(revision)
+    session.flush()
+    session.add(
+        PendingJudgment(
+            judgment_id=revision.id,
+            project_id=revision.project_id,
+            comparison_id=revision.comparison_id,
+        )
+    )

@@ -256,6 +256,8 @@ def test_planted_work_takes_the_same_statements_and_shows_the_same_fields(databa
         # Where a block ends, the next is looked for, whatever kind of work comes of it.
         searches = sum("open_slots > " in s and "LIMIT" in s for s in leasing)
         by_kind[kind].add((len(leasing) - searches, len(submitting)))
+        # All that the statistics of a project ask of a judgment's transaction.
+        assert sum("pending_judgments" in s or "project_sums" in s for s in submitting) == 1
 
     assert by_kind["normal"] == by_kind["gold"] == by_kind["repeat"]
     assert len(by_kind["normal"]) == 1
