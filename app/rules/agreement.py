@@ -1,18 +1,28 @@
-"""Agreement between annotators, from counts of labels per item.
+"""Agreement between annotators of one set of judgments, from counts of labels per item.
 
-`counts` is (N, q): how often each of the q declared labels was given to each item. Undefined values
-carry a reason instead of a number. Left out on purpose: skips are missing data and never counted.
+`counts` is (N, q): how often each of the q declared labels was given to each item. What each
+statistic is stands in `coefficients` and `krippendorff`; here they are put together.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.rules.bootstrap import Floats, Statistic, Summed, bootstrap
-
-Counts = NDArray[np.int64]
+from app.rules.bootstrap import Integers, Resampling, Statistic, Summed, bootstrap
+from app.rules.coefficients import (
+    Counts,
+    agreement_with_majority,
+    chance_agreement,
+    fleiss_kappa,
+    fleiss_kappa_pooled,
+    gwet_ac1,
+    leave_one_out_agreement,
+    percent_agreement,
+    percent_agreement_pairs,
+)
+from app.rules.krippendorff import krippendorff_alpha_nominal, krippendorff_alpha_ordinal
+from app.rules.proportions import wilson
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,54 +35,70 @@ class AgreementReport:
     n_annotators: int
     n_pairs: int
     resampled: str
-    """What the intervals resample: `prompts`, or `prompt_groups` (random groups of whole prompts,
-    in a large project)."""
+    """What the intervals resample: `items`, `prompts`, or `prompt_groups` (random groups of whole
+    prompts, in a large project)."""
     verdict_shares: dict[str, float]
     percent_agreement: Statistic
     percent_agreement_no_ties: Statistic
+    percent_agreement_pairs: Statistic
+    percent_agreement_no_ties_pairs: Statistic
     krippendorff_alpha_nominal: Statistic
     krippendorff_alpha_nominal_no_ties: Statistic
+    krippendorff_alpha_ordinal: Statistic
     chance_agreement: Statistic
     chance_agreement_no_ties: Statistic
+    agreement_with_majority: Statistic
+    leave_one_out_agreement: Statistic
+    fleiss_kappa: Statistic
+    fleiss_kappa_pooled: Statistic
+    gwet_ac1: Statistic
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What is measured: each row stands for one or more items of one unit with equal counts."""
+    """What is measured: each row stands for one or more items with equal counts."""
 
     counts: Counts
     """(N, q)."""
-    groups: Counts
-    """(N,): the unit of resampling, a prompt or a group of prompts."""
-    items: Counts
+    groups: Integers | None
+    """(N,): the unit of resampling that a row's items belong to, a prompt or a group of prompts;
+    None where every item is a unit of its own."""
+    items: Integers
     """(N,): how many items."""
     resampled: str
 
+    @classmethod
+    def of_patterns(cls, patterns: Mapping[tuple[int, ...], int], n_labels: int) -> "Table":
+        """From {labels of each kind on an item: number of such items}, every item a unit."""
+        found = sorted(patterns.items())
+        return cls(
+            counts=np.array([p for p, _ in found], dtype=np.int64).reshape(-1, n_labels),
+            groups=None,
+            items=np.array([times for _, times in found], dtype=np.int64),
+            resampled="items",
+        )
+
 
 def measure(
-    table: Table, labels: Sequence[str], ties: Sequence[str], n_annotators: int
+    table: Table,
+    labels: Sequence[str],
+    ties: Sequence[str],
+    n_annotators: int,
+    *,
+    order: Sequence[float] | None = None,
+    resampling: Resampling = Resampling(),
 ) -> AgreementReport:
-    """All statistics. `ties` names the labels that the figures without ties leave out."""
-    counts, items = table.counts, table.items
-    decisive = counts[:, [label not in ties for label in labels]]
-    totals = items @ counts
+    """All statistics. `ties` names the labels that the figures without ties leave out; `order` is
+    (q,), the place of each label for ordinal alpha, None where labels have no order."""
+    items, totals = table.items, table.items @ table.counts
     n = int(totals.sum())
-    per_item = counts.sum(axis=1)
-    (
-        percent, percent_no_ties, alpha, alpha_no_ties, chance, chance_no_ties,
-    ) = bootstrap(
-        [
-            statistic(given)
-            for statistic in (percent_agreement, krippendorff_alpha_nominal, chance_agreement)
-            for given in (counts, decisive)
-        ],
-        table.groups,
-        items,
-    )  # fmt: skip
+    per_item = table.counts.sum(axis=1)
+    n_overlap = int(items[per_item > 1].sum())
+    ordinal = {"krippendorff_alpha_ordinal": Statistic(value=None, n=n_overlap, reason="no_order")}
     return AgreementReport(
         n_judgments=n,
         n_items=int(items[per_item > 0].sum()),
-        n_items_overlap=int(items[per_item > 1].sum()),
+        n_items_overlap=n_overlap,
         n_annotators=n_annotators,
         n_pairs=int(items @ (per_item * (per_item - 1) // 2)),
         resampled=table.resampled,
@@ -80,84 +106,57 @@ def measure(
             label: float(total) / n if n else 0.0
             for label, total in zip(labels, totals, strict=True)
         },
-        percent_agreement=percent,
-        percent_agreement_no_ties=percent_no_ties,
-        krippendorff_alpha_nominal=alpha,
-        krippendorff_alpha_nominal_no_ties=alpha_no_ties,
-        chance_agreement=chance,
-        chance_agreement_no_ties=chance_no_ties,
+        **ordinal
+        | estimate(table, _wanted(table.counts, [x in ties for x in labels], order), resampling),
     )
 
 
-def percent_agreement(counts: Counts) -> Summed:
-    """Share of equal labels of two random annotators of a random item (item mean).
+def estimate(
+    table: Table, wanted: Mapping[str, Summed], resampling: Resampling = Resampling()
+) -> dict[str, Statistic]:
+    """The statistics under their names, each with n and interval.
 
-    Mean over items with two labels or more of sum_k n_ik (n_ik - 1) / (n_i (n_i - 1)).
+    Those in which items judged once have no part are drawn apart, so that such items leave their
+    intervals as they are. A share of independent items that agree or do not has Wilson's interval,
+    which says more than resampling does where all agree.
     """
-
-    def add(counts: Counts) -> Floats:
-        n_i = counts.sum(axis=1)
-        same = (counts * (counts - 1)).sum(axis=1) / (n_i * (n_i - 1))
-        return np.column_stack([same, np.ones(len(counts))])
-
-    return _overlapping(
-        counts, add, lambda sums: _ratio(sums[:, 0], sums[:, 1]), undefined="no_overlap"
-    )
-
-
-def krippendorff_alpha_nominal(counts: Counts) -> Summed:
-    """Krippendorff's alpha with nominal distances (Content Analysis, 2004, ch. 11).
-
-    alpha = 1 - (n - 1) sum_{c != k} o_ck / sum_{c != k} n_c n_k from the coincidences o_ck.
-    """
-    q = counts.shape[1]
-
-    def add(counts: Counts) -> Floats:
-        n_i = counts.sum(axis=1)[:, None, None]
-        pairs = counts[:, :, None] * (counts[:, None, :] - np.eye(q, dtype=np.int64))
-        coincidences: Floats = (pairs / (n_i - 1)).reshape(len(counts), q * q)
-        return coincidences
-
-    def alpha(sums: Floats) -> Floats:
-        coincidences = sums.reshape(-1, q, q)
-        n_c = coincidences.sum(axis=2)
-        n = n_c.sum(axis=1)
-        observed = n - np.einsum("bkk->b", coincidences)
-        expected = n**2 - (n_c**2).sum(axis=1)
-        share: Floats = (n - 1) * _ratio(observed, np.where(expected > 1e-9, expected, 0.0))
-        return 1 - share
-
-    undefined = "one_category" if (counts.sum(axis=1) > 1).any() else "no_overlap"
-    return _overlapping(counts, add, alpha, undefined=undefined)
+    found: dict[str, Statistic] = {}
+    for names in (
+        [name for name, summed in wanted.items() if summed.also is None],
+        [name for name, summed in wanted.items() if summed.also is not None],
+    ):
+        if names:
+            estimated = bootstrap(
+                [wanted[name] for name in names], table.groups, table.items, resampling
+            )
+            found.update(zip(names, estimated, strict=True))
+    if table.groups is None:
+        for name, statistic in found.items():
+            if wanted[name].trials and statistic.value is not None and statistic.low is not None:
+                share = wilson(statistic.value * statistic.n, statistic.n)
+                found[name] = replace(statistic, low=share.low, high=share.high)
+    return found
 
 
-def chance_agreement(counts: Counts) -> Summed:
-    """Agreement of two labels drawn from the label shares of the overlapping items: sum_k p_k^2."""
-    return _overlapping(
-        counts,
-        lambda counts: counts.astype(np.float64),
-        lambda sums: _ratio((sums**2).sum(axis=1), sums.sum(axis=1) ** 2),
-        undefined="no_overlap",
-    )
-
-
-def _overlapping(
-    counts: Counts,
-    add: Callable[[Counts], Floats],
-    statistic: Callable[[Floats], Floats],
-    *,
-    undefined: str,
-) -> Summed:
-    """The statistic of the items with two labels or more; `add` says what these add to its sums."""
-    overlap = counts.sum(axis=1) > 1
-    added = add(counts[overlap])
-    rows = np.zeros((len(counts), added.shape[1]))
-    rows[overlap] = added
-    return Summed(rows=rows, counts=overlap, statistic=statistic, undefined=undefined)
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Element-wise quotient, NaN where the denominator is 0."""
-    result = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator != 0)
-    return result
+def _wanted(
+    counts: Counts, is_tie: Sequence[bool], order: Sequence[float] | None
+) -> dict[str, Summed]:
+    decisive = counts[:, ~np.array(is_tie, dtype=bool)]
+    wanted = {
+        "percent_agreement": percent_agreement(counts),
+        "percent_agreement_no_ties": percent_agreement(decisive),
+        "percent_agreement_pairs": percent_agreement_pairs(counts),
+        "percent_agreement_no_ties_pairs": percent_agreement_pairs(decisive),
+        "krippendorff_alpha_nominal": krippendorff_alpha_nominal(counts),
+        "krippendorff_alpha_nominal_no_ties": krippendorff_alpha_nominal(decisive),
+        "chance_agreement": chance_agreement(counts),
+        "chance_agreement_no_ties": chance_agreement(decisive),
+        "agreement_with_majority": agreement_with_majority(counts),
+        "leave_one_out_agreement": leave_one_out_agreement(counts),
+        "fleiss_kappa": fleiss_kappa(counts),
+        "fleiss_kappa_pooled": fleiss_kappa_pooled(counts),
+        "gwet_ac1": gwet_ac1(counts),
+    }
+    if order is not None:
+        wanted["krippendorff_alpha_ordinal"] = krippendorff_alpha_ordinal(counts, order)
+    return wanted

@@ -10,15 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.rules.agreement import (
-    AgreementReport,
-    Table,
-    chance_agreement,
-    krippendorff_alpha_nominal,
-    measure,
-    percent_agreement,
-)
+from app.rules.agreement import AgreementReport, Table, measure
 from app.rules.bootstrap import Statistic, Summed, bootstrap
+from app.rules.coefficients import chance_agreement, percent_agreement
+from app.rules.krippendorff import krippendorff_alpha_nominal
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), example C: four observers,
 # twelve units, missing values; nominal alpha is 0.743.
