@@ -1,6 +1,7 @@
 """Brings a database to the schema this version expects, and says whether it is there."""
 
 from pathlib import Path
+from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
@@ -11,9 +12,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 import migrations
-from app.db import Database
+from app.db import Database, utc_now
 from app.models.projects import Project
-from app.services import queue, tallies
+from app.services import queue, statistics, tallies
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -42,10 +43,12 @@ def current_revision(database: Database) -> str | None:
 
 
 def upgrade(database: Database, revision: str = "head") -> str | None:
-    """Bring the database to a revision; a filled one gets its sums computed anew.
+    """Bring the database to a revision; a filled one gets its sums computed anew, and the state of
+    its statistics built.
 
     An SQLite file that is not there is made. Gives the revision that was found.
     """
+    projects: list[UUID] = []
     with database.connecting(create=True) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
@@ -55,7 +58,10 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
             with Session(connection) as session:
                 for project in session.scalars(select(Project)).all():
                     tallies.rebuild(session, project, queue.policy_of(project))
+                    projects.append(project.id)
                 session.flush()
+    for project_id in projects:
+        statistics.catch_up(database, project_id, now=utc_now())
     return before
 
 

@@ -7,7 +7,7 @@ state, which equals what it computes from all judgments.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -17,10 +17,11 @@ class PendingJudgment(Base):
     """A judgment that is stored and not folded into the project's state yet."""
 
     __tablename__ = "pending_judgments"
+    __table_args__ = (Index("ix_pending_judgments_project", "project_id", "comparison_id"),)
 
     judgment_id: Mapped[UUID] = mapped_column(ForeignKey("judgments.id"), primary_key=True)
     # The judgment holds the two below to their tables.
-    project_id: Mapped[UUID] = mapped_column(index=True)
+    project_id: Mapped[UUID]
     comparison_id: Mapped[UUID]
 
 

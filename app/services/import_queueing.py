@@ -91,6 +91,23 @@ def update_existing(
     return changed
 
 
+def other_answers(session: Session, given: Mapping[UUID, Given]) -> set[UUID]:
+    """Those of the comparisons for which another known answer is given than the one stored."""
+    answered = {key: columns for key, columns in given.items() if "gold_verdict" in columns}
+    positions = _positions(session, answered)
+    found = set()
+    for chunk in chunks(sorted(answered)):
+        rows = select(Comparison.id, Comparison.gold_verdict, Comparison.gold_position)
+        for key, verdict, position in session.execute(rows.where(Comparison.id.in_(chunk))):
+            new = answered[key]
+            if (new["gold_verdict"], positions.get((key, new["gold_preferred"]))) != (
+                verdict,
+                position,
+            ):
+                found.add(key)
+    return found
+
+
 def _positions(session: Session, given: Mapping[UUID, Given]) -> dict[tuple[UUID, UUID], int]:
     """Where the right completion of each gold comparison is stored."""
     wanted = sorted(key for key, columns in given.items() if columns.get("gold_preferred"))

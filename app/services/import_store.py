@@ -29,8 +29,15 @@ from app.models.statistics import PendingJudgment
 from app.rules import identity
 from app.rules.preferences import preference_pairs
 from app.rules.split import group_split_key, split_key
-from app.services import queue, slots, tallies
-from app.services.import_queueing import Given, chunks, columns_of_new, given_by, update_existing
+from app.services import queue, slots, statistics, tallies
+from app.services.import_queueing import (
+    Given,
+    chunks,
+    columns_of_new,
+    given_by,
+    other_answers,
+    update_existing,
+)
 from app.services.import_rows import ImportedJudgment, ImportRow
 
 Owned = tuple[type[Base], UUID]
@@ -78,7 +85,10 @@ class ImportBatch:
         for chunk in chunks(sorted(self._wanted[Comparison])):
             slots.lock_all(session, Comparison.id.in_(chunk))
         known = {key: self._given[key] for key in stored[Comparison]}
-        updated = update_existing(session, policy, known)
+        # Statistics count right answers.
+        corrected = other_answers(session, known)
+        with statistics.changing(session, self._project.id, corrected, now=self._now):
+            updated = update_existing(session, policy, known)
         before = tallies.contributions(session, judged)
         self._insert_judgments(session, new[Judgment])
         tallies.judgments_imported(session, self._project, before, policy)

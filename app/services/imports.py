@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from app.db import Database
 from app.errors import InvalidInput
 from app.models.accounts import Annotator
-from app.services import audit, projects
+from app.services import audit, projects, statistics
 from app.services.audit import Action
 from app.services.import_files import Record, read_records
 from app.services.import_mapping import Mapper
@@ -96,6 +97,9 @@ def import_records(
         "already_there": already_there,
     }
     _write_down(database, slug, Action.IMPORT_FINISHED, counts, by=by, now=now)
+    if added["judgments"] > statistics.FOLDED_AT_ONCE:
+        # So that the next page need not.
+        statistics.catch_up(database, _project_id(database, slug), now=now)
     return ImportSummary(
         records=read,
         added=dict(added),
@@ -141,6 +145,11 @@ def _write_down(
     with database.writing() as session:
         subject = f"project {projects.by_slug(session, slug).slug}"
         audit.record(session, by=by, action=action, subject=subject, details=details, now=now)
+
+
+def _project_id(database: Database, slug: str) -> UUID:
+    with database.reading() as session:
+        return projects.by_slug(session, slug).id
 
 
 def write_rejects(summary: ImportSummary, path: Path) -> None:

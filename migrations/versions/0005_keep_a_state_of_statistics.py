@@ -25,7 +25,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("judgment_id", name=op.f("pk_pending_judgments")),
     )
-    op.create_index("ix_pending_judgments_project_id", "pending_judgments", ["project_id"])
+    op.create_index(
+        "ix_pending_judgments_project", "pending_judgments", ["project_id", "comparison_id"]
+    )
     op.create_table(
         "project_sums",
         sa.Column("project_id", sa.Uuid(), nullable=False),
@@ -42,5 +44,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("project_sums")
-    op.drop_index("ix_pending_judgments_project_id", table_name="pending_judgments")
+    op.drop_index("ix_pending_judgments_project", table_name="pending_judgments")
     op.drop_table("pending_judgments")

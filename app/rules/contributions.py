@@ -1,0 +1,155 @@
+"""What judgments of comparisons add to a project's sums about agreement and about sources.
+
+Every table is the sum over comparisons of a function of that comparison's current judgments, so a
+changed comparison changes the sums by what it adds after less what it added before. Comparisons of
+two completions only; labels are canonical, whatever side showed them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.rules import annotator_sums, sparse_sums
+from app.rules.judged_batch import BOTH_BAD, RANKING, TIE, Batch, Flags
+from app.rules.sparse_sums import Integers, SparseSums
+
+LABELS = ("first", "second", "tie", "both_bad")
+GRADES = (-3, -2, -1, 0, 1, 2, 3)
+"""From the first completion is much better, over a tie, to the second is much better."""
+Tables = dict[str, SparseSums]
+
+
+def sums_of(batch: Batch, some: Flags) -> Tables:
+    """What some judgments of a batch add, as if there were no others."""
+    current = batch.current(some)
+    counted = batch.counted(current)
+    of_two = batch.compared.size[batch.judged.comparison[counted]] == 2
+    rows = counted[of_two & (batch.judged.says[counted] < RANKING)]
+    labels = _labels(batch.judged.says[rows])
+    return {
+        **_agreement(batch, rows, labels),
+        "grades": _grades(batch, rows, labels),
+        "pairs": _pairs(batch, rows, labels),
+        "wins": _wins(batch, rows, labels),
+        **annotator_sums.sums_of(batch, current, counted, rows),
+    }
+
+
+def _labels(says: Integers) -> Integers:
+    """Indices into LABELS."""
+    return np.select([says == TIE, says == BOTH_BAD], [2, 3], says).astype(np.int64)
+
+
+def _agreement(batch: Batch, rows: Integers, labels: Integers) -> Tables:
+    """Comparisons by dimension, value, part and pattern, the number of judgments a label."""
+    judged, compared = batch.judged, batch.compared
+    comparison = judged.comparison[rows]
+    keys, _, counts = _patterns(comparison, np.zeros_like(rows), labels, len(LABELS))
+    tag, tagged = _per_tag(batch, keys)
+    low, high, is_turned = _sorted_sources(batch, keys)
+    turned = np.where(is_turned[:, None], counts[:, [1, 0, 2, 3]], counts)
+    strength, graded = _mean_strength(batch, rows, labels, keys)
+    part = compared.part[keys]
+    found = {
+        "all": _slices([], part, counts),
+        "tag": _slices([tag], part[tagged], counts[tagged]),
+        "sources": _slices([low, high], part, turned),
+        "strength": _slices([strength], part[graded], counts[graded]),
+    }
+    for name, values in (("guideline", judged.guideline), ("week", judged.week)):
+        of, value, counts = _patterns(comparison, values[rows], labels, len(LABELS))
+        found[name] = _slices([value], compared.part[of], counts)
+    return found
+
+
+def _patterns(
+    comparison: Integers, value: Integers, labels: Integers, q: int
+) -> tuple[Integers, Integers, Integers]:
+    """Judgments counted by comparison and value: these two, and (N, q) counts."""
+    sums = sparse_sums.of_columns([comparison, value, labels], [np.ones_like(labels)])
+    changes = (np.diff(sums.keys[:, :2], axis=0) != 0).any(axis=1)
+    starts = np.concatenate([[True], changes]) if len(sums.keys) else np.zeros(0, bool)
+    counts = np.zeros((int(starts.sum()), q), np.int64)
+    counts[np.cumsum(starts) - 1, sums.keys[:, 2]] = sums.values[:, 0]
+    return sums.keys[starts, 0], sums.keys[starts, 1], counts
+
+
+def _slices(value: list[Integers], part: Integers, counts: Integers) -> SparseSums:
+    return sparse_sums.of_columns([*value, part, *counts.T], [np.ones_like(part)])
+
+
+def _per_tag(batch: Batch, keys: Integers) -> tuple[Integers, Integers]:
+    """A tag and the place of its comparison in `keys`, for every tag of every comparison there."""
+    place = np.full(len(batch.compared.part), -1, np.int64)
+    place[keys] = np.arange(len(keys))
+    places = place[batch.tags[:, 0]]
+    there = places >= 0
+    return batch.tags[there, 1], places[there]
+
+
+def _sorted_sources(batch: Batch, keys: Integers) -> tuple[Integers, Integers, Flags]:
+    """The sources of each comparison in the order of their names, and whether that turns them."""
+    first, second = batch.compared.sources[keys].T
+    is_turned: Flags = batch.source_order[first] > batch.source_order[second]
+    return np.where(is_turned, second, first), np.where(is_turned, first, second), is_turned
+
+
+def _mean_strength(
+    batch: Batch, rows: Integers, labels: Integers, keys: Integers
+) -> tuple[Integers, Integers]:
+    """The rounded mean strength, half a step up, and the place in `keys` of its comparison, for
+    those with a decisive judgment that has a strength."""
+    strength = batch.judged.strength[rows]
+    with_strength = (labels < 2) & (strength > 0)
+    comparison = batch.judged.comparison[rows][with_strength]
+    size = len(batch.compared.part)
+    n = np.bincount(comparison, minlength=size)[keys]
+    total = np.zeros(size, np.int64)
+    np.add.at(total, comparison, strength[with_strength])
+    graded = np.flatnonzero(n)
+    return (2 * total[keys][graded] + n[graded]) // (2 * n[graded]), graded
+
+
+def _grades(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:
+    """Comparisons by part and pattern over GRADES, then `first` and `second` without a strength,
+    then both bad: those three have no place on the scale."""
+    strength = batch.judged.strength[rows]
+    sign = np.where(labels == 0, -1, 1)
+    graded = np.where(strength > 0, 3 + sign * strength, 7 + labels)
+    column = np.select([labels < 2, labels == 2], [graded, 3], 9).astype(np.int64)
+    comparison = batch.judged.comparison[rows]
+    of, _, counts = _patterns(comparison, np.zeros_like(rows), column, len(GRADES) + 3)
+    return _slices([], batch.compared.part[of], counts)
+
+
+def _pairs(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:
+    """Comparisons by two annotators, the first by id first, and the labels they gave."""
+    comparison, annotator = batch.judged.comparison[rows], batch.judged.annotator[rows]
+    lefts, rights = [], []
+    for distance in range(1, len(rows)):
+        left = np.flatnonzero(comparison[distance:] == comparison[:-distance])
+        if len(left) == 0:
+            break
+        lefts.append(left)
+        rights.append(left + distance)
+    a = np.concatenate([np.zeros(0, np.int64), *lefts])
+    b = np.concatenate([np.zeros(0, np.int64), *rights])
+    rank = batch.annotator_order[annotator]
+    a, b = np.where(rank[a] < rank[b], a, b), np.where(rank[a] < rank[b], b, a)
+    return sparse_sums.of_columns(
+        [annotator[a], annotator[b], labels[a], labels[b]], [np.ones_like(a)]
+    )
+
+
+def _wins(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:
+    """By two different sources, the first by name first, and part: judgments for the one, for the
+    other, ties, both bad."""
+    comparison = batch.judged.comparison[rows]
+    low, high, is_turned = _sorted_sources(batch, comparison)
+    label = np.where(is_turned & (labels < 2), 1 - labels, labels)
+    differ = low != high
+    part = batch.compared.part[comparison]
+    return sparse_sums.of_columns(
+        [low[differ], high[differ], part[differ]],
+        [label[differ] == k for k in range(len(LABELS))],
+    )

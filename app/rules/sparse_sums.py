@@ -1,0 +1,120 @@
+"""Tables of whole numbers by key that can be added, taken away and written down compactly.
+
+N rows, k columns of keys, v columns of values. Rows are in the order of their keys, every key
+stands once, and a row whose values are all 0 is left out: equal sums are equal tables.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+_WIDTHS = (np.int8, np.int16, np.int32, np.int64)
+
+
+@dataclass(frozen=True)
+class SparseSums:
+    keys: Integers
+    """(N, k)."""
+    values: Integers
+    """(N, v)."""
+
+    def plus(self, other: SparseSums, *, times: int = 1) -> SparseSums:
+        """The sums of both; `times=-1` takes the other away."""
+        if len(other.keys) == 0:
+            return self
+        return summed(
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.values, times * other.values]),
+        )
+
+    def where(self, column: int, key: int) -> SparseSums:
+        """The rows with this key in one column."""
+        chosen = self.keys[:, column] == key
+        return SparseSums(self.keys[chosen], self.values[chosen])
+
+    def total(self) -> Integers:
+        """(v,): the sums over all rows."""
+        found: Integers = self.values.sum(axis=0)
+        return found
+
+
+def empty(keys: int, values: int) -> SparseSums:
+    return SparseSums(np.zeros((0, keys), np.int64), np.zeros((0, values), np.int64))
+
+
+def of_columns(
+    keys: Sequence[Integers], values: Sequence[Integers | NDArray[np.bool_]]
+) -> SparseSums:
+    """The sums of rows that are given as columns."""
+    return summed(
+        np.column_stack(keys).astype(np.int64, copy=False),
+        np.column_stack(values).astype(np.int64, copy=False),
+    )
+
+
+def summed(keys: Integers, values: Integers) -> SparseSums:
+    """The sums of rows, of which several may have one key: keys (N, k), values (N, v)."""
+    if len(keys) == 0:
+        return SparseSums(keys, values)
+    packed = _packed(keys)
+    order = np.argsort(packed, kind="stable")
+    in_order = packed[order]
+    starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+    sums = np.add.reduceat(values[order], starts, axis=0)
+    some = sums.any(axis=1)
+    return SparseSums(keys[order[starts[some]]], sums[some])
+
+
+def _packed(keys: Integers) -> Integers:
+    """(N,): a number for each row, in the order of the rows."""
+    low = keys.min(axis=0)
+    spans = [int(span) + 1 for span in keys.max(axis=0) - low]
+    if math.prod(spans) >= 2**63:
+        ranks: Integers = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+        return ranks
+    weights = np.ones(len(spans), np.int64)
+    weights[:-1] = np.cumprod(spans[:0:-1], dtype=np.int64)[::-1]
+    packed: Integers = (keys - low) @ weights
+    return packed
+
+
+def to_bytes(tables: Sequence[SparseSums]) -> tuple[list[list[int]], bytes]:
+    """A description (rows, then the bytes of a number in each column), and the numbers."""
+    described, parts = [], []
+    for table in tables:
+        columns = [_narrow(column) for column in np.hstack([table.keys, table.values]).T]
+        described.append([len(table.keys), *(column.itemsize for column in columns)])
+        parts += [column.tobytes() for column in columns]
+    return described, zlib.compress(b"".join(parts), level=1)
+
+
+def from_bytes(
+    described: Sequence[Sequence[int]], widths: Sequence[tuple[int, int]], data: bytes
+) -> list[SparseSums]:
+    """What `to_bytes` wrote; `widths` are the k and v of each table."""
+    raw, at, tables = zlib.decompress(data), 0, []
+    for (rows, *sizes), (keys, values) in zip(described, widths, strict=True):
+        assert len(sizes) == keys + values, "the state was written for other tables"
+        wide = np.empty((rows, len(sizes)), np.int64)
+        for column, size in enumerate(sizes):
+            wide[:, column] = np.frombuffer(raw, f"<i{size}", rows, at)
+            at += rows * size
+        tables.append(
+            SparseSums(np.ascontiguousarray(wide[:, :keys]), np.ascontiguousarray(wide[:, keys:]))
+        )
+    return tables
+
+
+def _narrow(column: Integers) -> NDArray[np.signedinteger]:
+    low, high = (int(column.min()), int(column.max())) if column.size else (0, 0)
+    for width in _WIDTHS:
+        if np.iinfo(width).min <= low and high <= np.iinfo(width).max:
+            return column.astype(np.dtype(width).newbyteorder("<"))
+    raise AssertionError("every int64 fits the last width")

@@ -1,0 +1,202 @@
+"""The kept state of a project always says what its judgments say, whoever folds, and whenever."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+from helpers.data import NOON, add_annotator, import_plain, lease, submit
+from helpers.slow_statistics import slow_sums
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from app.models.judgments import Judgment
+from app.models.statistics import PendingJudgment
+from app.rules.project_sums import TABLES
+from app.rules.queue_policy import QueuePolicy
+from app.services import guidelines, projects, statistics
+
+slugs = itertools.count()
+people = st.integers(0, 2)
+strengths = st.sampled_from([None, 1, 2, 3])
+judgments_given = st.lists(
+    st.tuples(st.sampled_from("uvw"), st.sampled_from([1, 2, "tie", "both_bad"]), strengths),
+    max_size=4,
+)
+JUDGE = st.tuples(
+    st.just("judge"),
+    people,
+    st.sampled_from(["A", "A", "B", "tie", "both_bad"]),
+    strengths,
+    st.sampled_from([[], ["typo"], ["typo", "unsafe"]]),
+    st.sampled_from([None, 0, 1500, 40_000]),
+)
+STEPS = st.lists(
+    st.one_of(
+        JUDGE,
+        JUDGE,
+        st.tuples(st.just("import"), st.integers(1, 6), judgments_given),
+        st.tuples(st.just("gold"), st.sampled_from([1, 2, "tie"]), judgments_given),
+        st.tuples(st.just("three"), judgments_given),
+        st.tuples(st.just("revise"), st.integers(0, 99), st.sampled_from(["tie", "both_bad"])),
+        st.tuples(st.just("guideline")),
+        st.tuples(st.just("fold")),
+        st.tuples(st.just("forget")),
+        st.tuples(
+            st.just("policy"),
+            st.builds(
+                QueuePolicy,
+                overlap=st.integers(1, 3),
+                gold_share=st.sampled_from([0.0, 0.25]),
+                repeat_share=st.sampled_from([0.0, 0.25]),
+                repeat_after_hours=st.just(0.0),
+            ),
+        ),
+    ),
+    min_size=8,
+    max_size=30,
+)
+
+
+def record(number, **extra):
+    """Texts that differ in length and in their marks, of sources in either order."""
+    texts = [f"short {number}", f"a **much** longer answer with more words in it, {number}"]
+    sources = ["zeta", "alpha"] if number % 2 else ["alpha", None]
+    return {
+        "prompt": f"Question {number}?",
+        "completions": [
+            {"text": text, "source": source} for text, source in zip(texts, sources, strict=True)
+        ],
+        "tags": ["odd", "x" * number] if number % 2 else [],
+        **extra,
+    }
+
+
+class History:
+    """A project of its own in the test's database, and three people who work in it."""
+
+    def __init__(self, database) -> None:
+        self.database, self.slug, self.now = database, f"s{next(slugs)}", NOON
+        with database.writing() as session:
+            project = projects.create(
+                session, slug=self.slug, overlap=3, guideline="Be fair.", now=NOON
+            )
+            self.project_id = project.id
+        self.people = [
+            add_annotator(database, f"{name} of {self.slug}", slug=self.slug) for name in "abc"
+        ]
+        import_plain(database, [record(1), record(2), record(9, gold=2)], slug=self.slug)
+
+    def run(self, steps) -> None:
+        for step in steps:
+            self.now += timedelta(days=1, hours=7)
+            getattr(self, f"do_{step[0]}")(*step[1:])
+
+    def do_judge(self, who, verdict, strength, reasons, active_ms) -> None:
+        view = lease(self.database, self.people[who], now=self.now, slug=self.slug)
+        if view is not None:
+            submit(
+                self.database,
+                self.people[who],
+                view,
+                verdict,
+                now=self.now,
+                strength=strength,
+                reason_codes=reasons,
+                active_ms=active_ms,
+                layout="stacked" if who == 1 else "side_by_side",
+            )
+
+    def do_import(self, number, votes) -> None:
+        self._import(record(number), votes)
+
+    def do_gold(self, answer, votes) -> None:
+        """Another answer is known of a comparison that was judged perhaps."""
+        self._import(record(9, gold=answer), votes)
+
+    def do_three(self, votes) -> None:
+        self._import({"prompt": "Three?", "completions": ["x", "y", "z z"]}, votes)
+
+    def _import(self, given, votes) -> None:
+        ended = self.now.isoformat()
+        given["judgments"] = [
+            {"annotator": a, "verdict": v, "strength": s, "ended_at": ended} for a, v, s in votes
+        ]
+        import_plain(self.database, [given], slug=self.slug)
+
+    def do_revise(self, number, verdict) -> None:
+        """A later release may let annotators change their minds: a row that supersedes another."""
+        with self.database.writing() as session:
+            superseded = select(Judgment.supersedes_id).where(Judgment.supersedes_id.is_not(None))
+            current = session.scalars(
+                select(Judgment)
+                .where(Judgment.project_id == self.project_id, Judgment.id.not_in(superseded))
+                .order_by(Judgment.id)
+            ).all()
+            if not current:
+                return
+            old = current[number % len(current)]
+            values = {c.name: getattr(old, c.name) for c in Judgment.__table__.columns}
+            del values["id"]
+            values |= {
+                "verdict": verdict, "preferred_id": None, "strength": None,
+                "idempotency_key": f"revision of {old.id}", "supersedes_id": old.id,
+            }  # fmt: skip
+            new = Judgment(**values)
+            session.add(new)
+            session.flush()
+            session.add(
+                PendingJudgment(
+                    judgment_id=new.id, project_id=new.project_id, comparison_id=new.comparison_id
+                )
+            )
+
+    def do_guideline(self) -> None:
+        with self.database.writing() as session:
+            project = projects.by_slug(session, self.slug)
+            guidelines.publish(session, project, f"At {self.now}", by=self.people[0], now=self.now)
+
+    def do_fold(self) -> None:
+        statistics.fold(self.database, self.project_id, now=self.now)
+
+    def do_forget(self) -> None:
+        with self.database.writing() as session:
+            statistics.forget(session, self.project_id, now=self.now)
+
+    def do_policy(self, policy) -> None:
+        with self.database.writing() as session:
+            projects.set_policy(session, projects.by_slug(session, self.slug), policy)
+
+
+def check(history) -> None:
+    """The state with what is pending, the folded state, and one built anew say the same, and that
+    is what the rows say one by one."""
+    database, key = history.database, history.project_id
+    with database.reading() as session:
+        assert statistics.check(session, key) == []
+    folded = statistics.read(database, key, now=history.now)
+    with database.writing() as session:
+        statistics.forget(session, key, now=history.now)
+    built = statistics.read(database, key, now=history.now)
+    with database.reading() as session:
+        slow = slow_sums(session, key)
+        n = session.scalar(select(func.count(Judgment.id)).where(Judgment.project_id == key))
+    assert (folded.judgments, folded.waiting, built.judgments) == (n, 0, n)
+    for name in TABLES:
+        assert folded.sums.rows(name) == slow.get(name, {}), name
+        assert built.sums.rows(name) == slow.get(name, {}), name
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(STEPS)
+def test_the_state_says_what_the_rows_say_after_any_history(database, steps):
+    history = History(database)
+    history.run([("fold",), *steps])
+
+    check(history)
