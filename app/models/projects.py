@@ -128,6 +128,18 @@ class Comparison(Base):
         _some("ix_comparisons_contested", "contested"),
         _some("ix_comparisons_gold", "kind = 'gold'"),
         Index("ix_comparisons_project", "project_id", "priority", "id"),
+        # Where annotators disagree, by how: the triage queue takes the best patterns first.
+        Index(
+            "ix_comparisons_split",
+            "project_id",
+            "n_first",
+            "n_second",
+            "n_tie",
+            "n_both_bad",
+            "id",
+            sqlite_where=text("contested"),
+            postgresql_where=text("contested"),
+        ),
         Index(
             "ix_comparisons_restricted",
             "project_id",

@@ -55,6 +55,7 @@ class Action(StrEnum):
     IMPORT_FINISHED = "import finished"
     EXPORTED = "exported"
     JUDGMENTS_READ = "judgments read"
+    ADJUDICATED = "adjudicated"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from app.services import (
     agreement,
     annotator_rows,
     audit,
+    comparison_detail,
     comparisons,
     exports,
     guidelines,
@@ -21,6 +22,7 @@ from app.services import (
     projects,
 )
 from app.services.audit import Action
+from app.services.comparison_filters import ComparisonFilter
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.pages import render
 from app.web.visitors import DatabaseDep, SettingsDep
@@ -52,7 +54,7 @@ def list_comparisons(
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        found = comparisons.page_of(session, project, page=page, show=show)
+        found = comparisons.page_of(session, project, ComparisonFilter(show=show), page=page)
     return render(request, "admin/comparisons.html", project=project, found=found, show=show)
 
 
@@ -66,7 +68,7 @@ def show_comparison(
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        detail = comparisons.detail(session, project, comparison_id)
+        detail = comparison_detail.detail(session, project, comparison_id, reader=reviewer)
     _write_down_reading(database, reviewer, slug, {"comparison": str(comparison_id)})
     return render(request, "admin/comparison.html", project=project, detail=detail)
 

@@ -14,10 +14,12 @@ from app.db import Database
 from app.models.accounts import Annotator, Role
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, Project
-from app.models.statistics import KeptSums, PendingJudgment
+from app.models.statistics import PendingJudgment
 from app.models.tables import metadata
 from app.services import (
     accounts,
+    adjudications,
+    candidates,
     exports,
     guidelines,
     invitations,
@@ -26,8 +28,10 @@ from app.services import (
     projects,
     rate_limits,
     runs,
+    statistics,
     tokens,
 )
+from app.services.adjudications import Decision
 from app.services.exports import ExportOptions
 
 LATER = NOON + timedelta(days=1)
@@ -54,11 +58,10 @@ def fill(database: Database, folder: Path) -> None:
     with database.writing() as session:
         _plant_gold(session)
     _judge(database)
+    statistics.read(database, UUID(int=7), now=LATER)
     with database.writing() as session:
-        session.add(
-            KeptSums(project_id=UUID(int=7), version=1, updated_at=LATER, folded=0, state=None)
-        )
         _revise(session)
+        _adjudicate(session, admin)
     out = folder / "align"
     exports.export_project(database, "p", out / "bundle", ExportOptions(), by=admin, now=LATER)
     with database.writing() as session:
@@ -137,3 +140,18 @@ def _revise(session: Session) -> None:
             comparison_id=revision.comparison_id,
         )
     )
+
+
+def _adjudicate(session: Session, admin: Annotator) -> None:
+    """A decision, and one that takes its place."""
+    project = session.get_one(Project, UUID(int=7))
+    contested = session.scalars(
+        select(Comparison.id).where(Comparison.contested).order_by(Comparison.id)
+    ).first()
+    assert contested is not None
+    first = adjudications.adjudicate(
+        session, project, admin, contested, Decision(outcome="A", cause="taste"), now=LATER
+    )
+    again = Decision(outcome="split", note="Both are fine.", revises=first.id)
+    adjudications.adjudicate(session, project, admin, contested, again, now=LATER)
+    candidates.propose(session, project, contested, "Say what is fine.", by=admin, now=LATER)

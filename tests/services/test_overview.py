@@ -16,7 +16,15 @@ from helpers.data import (
 )
 
 from app.errors import NotFound
-from app.services import agreement, annotator_rows, comparisons, judgments, overview
+from app.services import (
+    agreement,
+    annotator_rows,
+    comparison_detail,
+    comparisons,
+    judgments,
+    overview,
+)
+from app.services.comparison_filters import ComparisonFilter
 
 
 def test_the_counts_of_a_project(database):
@@ -51,7 +59,7 @@ def test_comparisons_are_listed_by_what_is_asked_for(database):
 
     def shown(show: str) -> list[str]:
         with database.reading() as session:
-            page = comparisons.page_of(session, project_of(session), show=show)
+            page = comparisons.page_of(session, project_of(session), ComparisonFilter(show=show))
         return sorted(row.excerpt.count("x") for row in page.rows)
 
     assert shown("all") == [1, 2, 3, 11, 12, 13]
@@ -79,7 +87,7 @@ def test_a_comparison_shows_who_said_what_and_how_it_was_shown(database):
     ).judgment.comparison_id
 
     with database.reading() as session:
-        found = comparisons.detail(session, project_of(session), comparison)
+        found = comparison_detail.detail(session, project_of(session), comparison)
 
     label = {c.text: c.label for c in found.completions}
     (judgment,) = found.judgments
@@ -92,7 +100,7 @@ def test_a_comparison_shows_who_said_what_and_how_it_was_shown(database):
 def test_a_comparison_of_another_project_is_not_found(database):
     make_project(database)
     with pytest.raises(NotFound), database.reading() as session:
-        comparisons.detail(session, project_of(session), UUID(int=5))
+        comparison_detail.detail(session, project_of(session), UUID(int=5))
 
 
 def test_agreement_of_a_project_codes_verdicts_by_completion_not_by_side(database):
@@ -220,8 +228,8 @@ def test_flags_and_skips_are_shown_with_their_reasons(database):
 
     with database.reading() as session:
         project = project_of(session)
-        (row,) = comparisons.page_of(session, project, show="flagged").rows
-        notes = comparisons.detail(session, project, row.id).notes
+        (row,) = comparisons.page_of(session, project, ComparisonFilter(show="flagged")).rows
+        notes = comparison_detail.detail(session, project, row.id).notes
 
     assert [(n.act, n.annotator_name, n.reason) for n in notes] == [
         ("flagged", "Ada", "It holds personal data"),
@@ -236,7 +244,7 @@ def test_the_sides_of_an_imported_judgment_are_unknown(database):
     with database.reading() as session:
         project = project_of(session)
         (row,) = comparisons.page_of(session, project).rows
-        (judgment,) = comparisons.detail(session, project, row.id).judgments
+        (judgment,) = comparison_detail.detail(session, project, row.id).judgments
 
     assert judgment.shown is None
     assert row.responses == ["first answer 1", "second answer 1"]

@@ -31,6 +31,7 @@ from app.services import (
     queue,
     tallies,
 )
+from app.services.comparison_filters import ComparisonFilter
 
 slugs = itertools.count()
 people = st.integers(0, 2)
@@ -276,10 +277,11 @@ def check_lists(rows, session, project):
         "flagged": lambda c: c.id in flagged,
     }
     for show, holds in wanted.items():
-        first = comparisons.page_of(session, project, show=show, per_page=4)
+        of_show = ComparisonFilter(show=show)
+        first = comparisons.page_of(session, project, of_show, per_page=4)
         shown = [row.id for row in first.rows]
         for page in range(2, first.pages + 1):
-            more = comparisons.page_of(session, project, show=show, per_page=4, page=page)
+            more = comparisons.page_of(session, project, of_show, per_page=4, page=page)
             shown += [row.id for row in more.rows]
         right = [c for c in rows.comparisons.values() if holds(c)]
         assert first.total == len(right)
