@@ -6,6 +6,7 @@ import os
 import typer
 
 from prefloop import backup_cli, project_cli, server_cli, token_cli, train_cli
+from prefloop.agreement_cli import agreement
 from prefloop.align_cli import align
 from prefloop.audit_cli import audit
 from prefloop.demo_cli import demo
@@ -28,7 +29,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(token_cli.token, name="token")
 app.add_typer(project_cli.project, name="project")
 app.command("import")(project_cli.import_)
-app.command()(project_cli.agreement)
+app.command()(agreement)
 app.command()(project_cli.export)
 app.add_typer(train_cli.app, name="train")
 app.command()(align)

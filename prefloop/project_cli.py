@@ -1,4 +1,4 @@
-"""Working with a project's data: `project`, `import`, `agreement`, `export`."""
+"""Working with a project's data: `project`, `import`, `export`."""
 
 from dataclasses import asdict, replace
 from functools import partial
@@ -239,36 +239,6 @@ def _print_summary(path: Path, summary: Any, rejects_path: Path | None) -> None:
             f"  {len(summary.rejected)} records were rejected, the first at line {first.line}: "
             f"{first.reason}. All are in {home_relative(rejects_path)}."
         )
-
-
-@command
-def agreement(slug: ProjectName, as_json: Json = False) -> None:
-    """How far the annotators of a project agree, with intervals."""
-    from app.services import agreement as agreement_service
-    from app.services import projects
-
-    with open_database().reading() as session:
-        found = agreement_service.for_project(session, projects.by_slug(session, slug))
-    if as_json:
-        print_json(asdict(found))
-        return
-    statistics = {k: v for k, v in asdict(found).items() if isinstance(v, dict) and "value" in v}
-    print_table(
-        ["statistic", ">value", "95 % interval", ">n"],
-        [
-            [
-                name.replace("_", " "),
-                "undefined" if s["value"] is None else f"{s['value']:.3f}",
-                s["reason"] or f"{s['low']:.3f} to {s['high']:.3f}",
-                s["n"],
-            ]
-            for name, s in statistics.items()
-        ],
-    )
-    say(
-        f"{found.n_judgments} judgments of {found.n_annotators} annotators on {found.n_items} "
-        f"comparisons, {found.n_items_overlap} of them judged twice or more."
-    )
 
 
 @command

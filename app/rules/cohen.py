@@ -70,7 +70,7 @@ def annotator_pairs(judgments: Judgments) -> AnnotatorPairs:
 def kappas(tables: Integers | Floats, values: Sequence[float] | None = None) -> Floats:
     """(K,): NaN where undefined. `values` (q,) weighs differences by their squared size."""
     q = tables.shape[-1]
-    observed = tables.reshape(-1, q, q).astype(np.float64)
+    observed = tables.astype(np.float64)
     apart = _distances(q, values)
     n = observed.sum(axis=(1, 2))
     first, second = observed.sum(axis=2), observed.sum(axis=1)

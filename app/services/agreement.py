@@ -18,6 +18,8 @@ from app.rules.agreement import AgreementReport, Table, measure
 LABELS = ("first", "second", "tie", "both_bad")
 """Canonical: `first` and `second` are the comparison's completions, whatever side showed them."""
 TIES = ("tie", "both_bad")
+ORDER = (0, 2, 1, 1)
+"""For ordinal alpha: a tie of either kind lies between the two preferences."""
 EXACT_UP_TO = 20_000
 
 
@@ -27,7 +29,8 @@ def for_project(session: Session, project: Project) -> AgreementReport:
         select(func.sum(VoteCount.comparisons)).where(VoteCount.project_id == project.id)
     )
     read = _by_prompt if (judged or 0) <= EXACT_UP_TO else _by_prompt_group
-    return measure(read(session, project), LABELS, TIES, _annotators(session, project))
+    annotators = _annotators(session, project)
+    return measure(read(session, project), LABELS, TIES, annotators, order=ORDER)
 
 
 def _by_prompt(session: Session, project: Project) -> Table:

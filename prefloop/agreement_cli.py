@@ -1,0 +1,213 @@
+"""`prefloop agreement`: how far annotators agree, in a project or in a plain file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prefloop.console import command, print_json, print_table, say
+from prefloop.server_cli import Json, open_database
+
+REASONS = {
+    "no_overlap": "no item has two such labels",
+    "one_category": "all such labels are the same",
+    "no_order": "labels have no order",
+    "not_numeric": "labels are not numbers",
+    "too_few_for_interval": "too few for an interval",
+    "not_resampled": "not resampled",
+}
+PEOPLE_SHOWN = 20
+
+
+@command
+def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
+    slug: Annotated[
+        str | None, typer.Option("--project", "-p", help="Name of the project.")
+    ] = None,
+    judgments: Annotated[
+        Path | None,
+        typer.Option(
+            help='Instead of a project: JSONL rows {"item": …, "annotator": …, "label": …}, gzip '
+            'too. The label "skip" or null is missing; rows with `repeat` or `gold` do not count.'
+        ),
+    ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Labels that could be given [those seen].", metavar="A,B,…")
+    ] = None,
+    ordinal: Annotated[
+        str | None, typer.Option(help="Labels in their order [that of numbers].", metavar="A,B,…")
+    ] = None,
+    tie_label: Annotated[
+        str | None, typer.Option(help="Label that figures without ties leave out [tie].")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Models of the true labels: dawid-skene, one-coin.", metavar="A,B"),
+    ] = None,
+    smoothing: Annotated[
+        float | None,
+        typer.Option(help="Weight of the models' priors; 0 for maximum likelihood.", min=0),
+    ] = None,
+    replicates: Annotated[
+        int | None,
+        typer.Option("--bootstrap", help="Resamples for intervals [2000]; 0 for none.", min=0),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the resamples.", min=0)] = None,
+    as_json: Json = False,
+) -> None:
+    """How far annotators agree, with intervals: --project P, or --judgments FILE."""
+    given = {
+        "--categories": categories,
+        "--ordinal": ordinal,
+        "--tie-label": tie_label,
+        "--models": models,
+        "--smoothing": smoothing,
+        "--bootstrap": replicates,
+        "--seed": seed,
+    }
+    if (slug is None) == (judgments is None):
+        raise typer.BadParameter("Name either --project P or --judgments FILE.")
+    if slug is not None:
+        misplaced = [name for name, value in given.items() if value is not None]
+        if misplaced:
+            raise typer.BadParameter(f"{misplaced[0]} goes with --judgments, not with --project.")
+        _of_project(slug, as_json=as_json)
+        return
+    assert judgments is not None
+    if smoothing is not None and models is None:
+        raise typer.BadParameter("--smoothing belongs to --models, which names none.")
+    _of_file(judgments, given, as_json=as_json)
+
+
+def _of_project(slug: str, *, as_json: bool) -> None:
+    from app.services import agreement as agreement_service
+    from app.services import projects
+
+    with open_database().reading() as session:
+        found = asdict(agreement_service.for_project(session, projects.by_slug(session, slug)))
+    if as_json:
+        print_json(found)
+        return
+    _print_statistics(found)
+    _say_counts(found, "comparisons")
+
+
+def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:
+    from app.rules.bootstrap import REPLICATES, SEED, Resampling
+    from prefloop.agreement_report import EVERY_PAIR_UP_TO, MODELS, Options, agreement_object
+    from prefloop.judgment_file import SKIP, read_judgments
+
+    categories, order, models = (_list(name, given) for name in LISTS)
+    unknown = [name for name in models or () if name not in MODELS]
+    if unknown:
+        raise typer.BadParameter(f"--models knows {' and '.join(MODELS)}, not {unknown[0]!r}.")
+    if SKIP in (categories or ()):
+        raise typer.BadParameter(f"--categories names {SKIP!r}, which is a missing label.")
+    replicates, seed, tie_label = (given[n] for n in ("--bootstrap", "--seed", "--tie-label"))
+    data = read_judgments(path, categories)
+    if tie_label is not None and data.seen and tie_label not in data.labels:
+        say(f"No label is {tie_label!r}, so nothing is left out of the figures without ties.")
+    found = agreement_object(
+        data,
+        Options(
+            tie_label="tie" if tie_label is None else tie_label,
+            order=order,
+            models=models or (),
+            smoothing=given["--smoothing"],
+            resampling=Resampling(
+                replicates=REPLICATES if replicates is None else replicates,
+                seed=SEED if seed is None else seed,
+            ),
+        ),
+    )
+    if as_json:
+        if found["n_annotators"] > EVERY_PAIR_UP_TO:
+            say(f"{found['n_annotators']} annotators: only pairs that share an item are listed.")
+        _print_object(found)
+        return
+    _print_statistics(found)
+    _print_people(found)
+    _say_counts(found, "items")
+
+
+LISTS = ("--categories", "--ordinal", "--models")
+
+
+def _list(name: str, given: Mapping[str, Any]) -> list[str] | None:
+    """The parts of a list with commas."""
+    if given[name] is None:
+        return None
+    parts = [part.strip() for part in given[name].split(",")]
+    if "" in parts:
+        raise typer.BadParameter(f"{name} {given[name]!r} has an empty place.")
+    twice = [part for part in parts if parts.count(part) > 1]
+    if twice:
+        raise typer.BadParameter(f"{name} names {twice[0]!r} twice.")
+    return parts
+
+
+def _print_object(found: Mapping[str, Any]) -> None:
+    """A line for each key: readable, and written at once even with a million items."""
+    lines = (
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in found.items()
+    )
+    print("{\n" + ",\n".join(lines) + "\n}")
+
+
+def _print_statistics(found: Mapping[str, Any]) -> None:
+    print_table(
+        ["statistic", ">value", "95 % interval", ">n"],
+        [
+            [name.replace("_", " "), _number(s["value"]), _interval(s), f"{s['n']:,}"]
+            for name, s in found.items()
+            if isinstance(s, dict) and "value" in s
+        ],
+    )
+
+
+def _print_people(found: Mapping[str, Any]) -> None:
+    """Agreement of each annotator with the others, and what models make of it; the worst first."""
+    people = [row for row in found["leave_one_out_by_annotator"] if row["value"] is not None]
+    people.sort(key=lambda row: row["value"])
+    models = [name for name in ("one_coin", "dawid_skene") if name in found]
+    rows = [
+        [
+            row["annotator"],
+            f"{row['n']:,}",
+            _number(row["value"]),
+            *(_accuracy(found[name]["annotators"][str(row["annotator"])]) for name in models),
+        ]
+        for row in people[:PEOPLE_SHOWN]
+    ]
+    if not rows:
+        return
+    print()
+    print_table(["annotator", ">n", ">leave one out", *(n.replace("_", " ") for n in models)], rows)
+    if len(people) > PEOPLE_SHOWN:
+        say(f"The lowest {PEOPLE_SHOWN} of {len(people)} annotators; --json has all.")
+
+
+def _accuracy(found: Mapping[str, float]) -> str:
+    return f"{found['accuracy']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _interval(statistic: Mapping[str, Any]) -> str:
+    reason: str | None = statistic["reason"]
+    if reason is not None:
+        return REASONS.get(reason, reason)
+    return f"{statistic['low']:.3f} to {statistic['high']:.3f}"
+
+
+def _say_counts(found: Mapping[str, Any], what: str) -> None:
+    say(
+        f"{found['n_judgments']} judgments of {found['n_annotators']} annotators on "
+        f"{found['n_items']} {what}, {found['n_items_overlap']} of them judged twice or more."
+    )
