@@ -17,14 +17,17 @@ from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 from scipy.stats import beta
 
-from app.rules.bootstrap import Floats, Integers
+from app.rules.bootstrap import Floats
 
 TOLERANCE = 1e-7
-"""Iteration ends when no posterior changes by more."""
-MAX_ITERATIONS = 5000
+"""Iteration ends when no posterior changes by more in one step."""
+MAX_CYCLES = 2500
+"""Of two steps each."""
+PLAIN_CYCLES = 5
+"""Cycles before acceleration, so that it goes where plain iteration would."""
 FULL_INFORMATION_UP_TO = 1000
 """Annotators. Among more, each one's interval takes the accuracy of the others as known, which
-narrows it little: 1 % on 3,691 real workers."""
+narrows it a little: by 2 % on the 3,691 workers of UKPConvArg1."""
 _TINY = 1e-300
 """Stands for a probability of 0, whose logarithm would turn sums into NaN."""
 
@@ -44,25 +47,39 @@ class LatentTruth:
     low: Floats
     """(R,): lower end of the 95 % interval of `accuracy`."""
     high: Floats
-    iterations: int
     converged: bool
+
+    @property
+    def skill(self) -> Floats:
+        """(R,): (sum_j P(j | truth j) - 1) / (q - 1), which is 2 s - 1 for two labels.
+
+        1 is always right, 0 says nothing about the truth (whatever labels a guesser favours), and
+        a negative one says the opposite.
+        """
+        q = len(self.priors)
+        skill: Floats = (np.einsum("rjj->r", self.confusion) - 1) / max(q - 1, 1)
+        return skill
+
+
+Parameters = tuple[Floats, Floats]
+"""Priors (q,) and confusion (R, q, q)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prior:
-    """Pseudo-counts of an annotator's right and wrong labels; of each item's label one in all."""
+class Model:
+    """What distinguishes one model of confusion from another."""
 
+    pseudo_counts: Floats
+    """(q, q): added to every annotator's expected counts."""
+    m_step: Callable[[Floats], Floats]
+    """From expected counts (R, q, q), [r, j, l], pseudo-counts included, to the confusion."""
+    pseudo_items: float
+    """Added to the expected number of items of each true label."""
     right: float
     wrong: float
-
-    def scaled(self, smoothing: float | None) -> "Prior":
-        """None is the prior as it is, 0 none (maximum likelihood), other numbers multiply it."""
-        times = 1.0 if smoothing is None else smoothing
-        return Prior(right=self.right * times, wrong=self.wrong * times)
-
-
-MStep = Callable[[Floats], Floats]
-"""From expected counts (R, q, q), [r, j, l], to the confusion of the same shape."""
+    """In all, the pseudo-counts of right and of wrong labels of an annotator; 0 is no prior."""
+    equal_priors: bool = False
+    """Whether the labels are taken as equally likely instead of estimating their shares."""
 
 
 def vote_matrix(
@@ -82,47 +99,81 @@ def vote_matrix(
 
 
 def fit(
-    matrix: sparse.csr_array,
-    m_step: MStep,
-    *,
-    n_labels: int,
-    prior: Prior,
-    smoothing: float | None,
-    exchangeable: tuple[int, int] | None,
+    matrix: sparse.csr_array, model: Model, *, exchangeable: tuple[int, int] | None
 ) -> LatentTruth:
     """Expectation maximisation from vote shares until no posterior moves by more than TOLERANCE.
 
-    `exchangeable` names two labels, such as A and B in canonical order, that have equal priors; the
-    M-step sees counts that are averaged over swapping them.
+    `exchangeable` names two labels, such as A and B in canonical order, whose swap changes nothing:
+    they have equal priors, and equal confusion with each other and with every other label.
+
+    With pseudo-counts, steps are accelerated (SQUAREM: Varadhan & Roland 2008, Scandinavian Journal
+    of Statistics 35). Without, the maximum may be a ridge or one of many, and plain iteration
+    decides which point of it is meant.
     """
-    q = n_labels
+    q = len(model.pseudo_counts)
     labelled = np.asarray(matrix.sum(axis=1)).ravel() > 0
-    pseudo_items = 1.0 if smoothing is None else smoothing
     swap = np.arange(q)
     if exchangeable is not None:
         swap[list(exchangeable)] = exchangeable[::-1]
     transposed = matrix.T.tocsr()
-    posterior = _vote_shares(matrix, q)
-    for iteration in range(1, MAX_ITERATIONS + 1):
-        priors = _shares(posterior[labelled].sum(axis=0) + pseudo_items, axis=0)
-        priors = (priors + priors[swap]) / 2
-        counts = (transposed @ posterior).reshape(-1, q, q).transpose(0, 2, 1)
+
+    def m_step(posterior: Floats) -> Parameters:
+        totals = posterior[labelled].sum(axis=0) + model.pseudo_items
+        priors = _shares(np.zeros(q) if model.equal_priors else totals, axis=0)
+        counts: Floats = (transposed @ posterior).reshape(-1, q, q).transpose(0, 2, 1)
         counts = (counts + counts[:, swap][:, :, swap]) / 2
-        confusion = m_step(counts)
-        before, posterior = posterior, _e_step(matrix, priors, confusion)
+        return (priors + priors[swap]) / 2, model.m_step(counts + model.pseudo_counts)
+
+    def step(parameters: Parameters) -> tuple[Parameters, Floats, float]:
+        """The parameters after, the posterior, and the objective before."""
+        posterior, log_likelihood = _e_step(matrix, parameters)
+        priors, confusion = (_log(part) for part in parameters)
+        prior = model.pseudo_items * priors.sum() + (model.pseudo_counts * confusion).sum()
+        return m_step(posterior), posterior, float(log_likelihood + prior)
+
+    parameters = m_step(_vote_shares(matrix, q))
+    for cycle in range(MAX_CYCLES):
+        once, before, _ = step(parameters)
+        twice, posterior, value = step(once)
         moved = float(np.abs(posterior - before)[labelled].max(initial=0.0))
         if moved <= TOLERANCE:
             break
-    low, high = _intervals(matrix, posterior, prior.scaled(smoothing))
+        start, parameters = parameters, twice
+        if model.right > 0 and cycle >= PLAIN_CYCLES:
+            further, _, reached = step(_extrapolated(start, once, twice))
+            if reached >= value:
+                parameters = further
+    priors, confusion = once
+    accuracy: Floats = np.einsum("j,rjj->r", priors, confusion)
+    low, high = _intervals(matrix, posterior, model)
     return LatentTruth(
         posterior=posterior,
         priors=priors,
         confusion=confusion,
-        accuracy=np.einsum("j,rjj->r", priors, confusion),
-        low=low,
-        high=high,
-        iterations=iteration,
+        accuracy=accuracy,
+        # Maximum likelihood may lie at 0 or 1, outside of what Jeffreys' prior allows.
+        low=np.minimum(low, accuracy),
+        high=np.maximum(high, accuracy),
         converged=moved <= TOLERANCE,
+    )
+
+
+def _extrapolated(start: Parameters, once: Parameters, twice: Parameters) -> Parameters:
+    """Where the steps from `start` lead to, on the scale of logarithms (SQUAREM, scheme S3)."""
+    x0, x1, x2 = (
+        np.concatenate([_log(part).ravel() for part in parameters])
+        for parameters in (start, once, twice)
+    )
+    first, bend = x1 - x0, x2 - 2 * x1 + x0
+    bent = float(np.linalg.norm(bend))
+    if bent == 0:
+        return twice
+    length = -max(1.0, float(np.linalg.norm(first)) / bent)
+    reached = np.exp(np.minimum(x0 - 2 * length * first + length**2 * bend, 0.0))
+    q = len(start[0])
+    return (
+        _shares(reached[:q], axis=0),
+        _shares(reached[q:].reshape(start[1].shape), axis=2),
     )
 
 
@@ -132,15 +183,23 @@ def _vote_shares(matrix: sparse.csr_array, q: int) -> Floats:
     return _shares(votes, axis=1)
 
 
-def _e_step(matrix: sparse.csr_array, priors: Floats, confusion: Floats) -> Floats:
-    """(N, q): T_ij proportional to prior_j times the product of confusion_rjl^n_irl."""
+def _e_step(matrix: sparse.csr_array, parameters: Parameters) -> tuple[Floats, float]:
+    """Posterior (N, q), T_ij proportional to prior_j times the product of confusion_rjl^n_irl, and
+    the log-likelihood."""
+    priors, confusion = parameters
     q = len(priors)
-    log_confusion = np.log(np.maximum(confusion, _TINY)).transpose(0, 2, 1).reshape(-1, q)
-    logits: Floats = matrix @ log_confusion + np.log(np.maximum(priors, _TINY))
-    logits -= logits.max(axis=1, keepdims=True)
+    logits: Floats = matrix @ _log(confusion).transpose(0, 2, 1).reshape(-1, q) + _log(priors)
+    highest = logits.max(axis=1, keepdims=True)
+    logits -= highest
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+    totals = logits.sum(axis=1, keepdims=True)
+    logits /= totals
+    return logits, float(highest.sum() + np.log(totals).sum())
+
+
+def _log(probabilities: Floats) -> Floats:
+    logarithms: Floats = np.log(np.maximum(probabilities, _TINY))
+    return logarithms
 
 
 def _shares(counts: Floats, *, axis: int) -> Floats:
@@ -150,23 +209,25 @@ def _shares(counts: Floats, *, axis: int) -> Floats:
     return np.divide(counts, totals, out=equal, where=totals > 0)
 
 
-def _intervals(matrix: sparse.csr_array, posterior: Floats, prior: Prior) -> tuple[Floats, Floats]:
-    """(R,) each: Beta quantiles of the accuracy, with the labels' worth reduced by what is unknown.
+def _intervals(matrix: sparse.csr_array, posterior: Floats, model: Model) -> tuple[Floats, Floats]:
+    """(R,) each: Beta quantiles of the accuracy, with labels worth less where truth is unsure.
 
-    If the truth were known, the posterior would be Beta(prior + right, prior + wrong). It is not, so
-    the n labels of an annotator count as f n: f is the share of information that remains
-    (Louis 1982, JRSS B 44, 226): observed = complete - missing, and the others' uncertainty taken off
-    by inverting the whole matrix. Who shares no item with anybody has f = 0 and keeps the prior.
-    Jeffreys' prior, Beta(1/2, 1/2), stands in where there is none.
+    If the truth were known, the posterior would be Beta(right, wrong), pseudo-counts included. It
+    is not, so the n labels of an annotator count as f n: f is the share of information that remains
+    (Louis 1982, JRSS B 44, 226), observed = complete - missing, with the others' uncertainty taken
+    off by inverting the whole matrix. Who shares no item with anybody has f = 0 and keeps the
+    prior. Jeffreys' prior, Beta(1/2, 1/2), stands in where there is none.
+    Simulated crowds find it right in 94 to 97 % (smoothed), and a bootstrap of items takes a
+    hundred times as long.
     """
-    a, b = (prior.right, prior.wrong) if prior.right > 0 else (0.5, 0.5)
+    a, b = (model.right, model.wrong) if model.right > 0 else (0.5, 0.5)
     q = posterior.shape[1]
     columns = matrix.tocsc()
     of_label = [columns[:, label::q] for label in range(q)]
     n = np.asarray(matrix.sum(axis=0)).reshape(-1, q).sum(axis=1)
-    right = sum(x.T @ posterior[:, j] for j, x in enumerate(of_label))
-    s = (right + a) / (n + a + b)
-    unit = s * (1 - s)
+    right = sum((x.T @ posterior[:, j] for j, x in enumerate(of_label)), start=np.zeros(len(n)))
+    accuracy = (right + a) / (n + a + b)
+    unit = accuracy * (1 - accuracy)
     complete, own = n * unit, (a + b) * unit
     missing = _missing_information(of_label, posterior)
     if len(n) <= FULL_INFORMATION_UP_TO:
@@ -175,8 +236,8 @@ def _intervals(matrix: sparse.csr_array, posterior: Floats, prior: Prior) -> tup
         known = (complete + own) / np.diag(linalg.pinvh(observed))
     else:
         known = complete + own - missing.diagonal()
-    share = np.divide(known - own, complete, out=np.zeros_like(n), where=complete > 0)
-    # Not quite at the maximum the difference may fall outside by rounding.
+    share = np.divide(known - own, complete, out=np.zeros(len(n)), where=complete > 0)
+    # Iteration stops a little before the maximum, so rounding may lead out of the range.
     share = np.clip(share, 0.0, 1.0)
     low, high = (
         beta.ppf(level, a + share * right, b + share * (n - right)) for level in (0.025, 0.975)
@@ -188,5 +249,5 @@ def _missing_information(of_label: list[sparse.csc_array], posterior: Floats) ->
     """(R, R): covariance of the annotators' right counts given the labels, summed over items."""
     weighted = [x.multiply(posterior[:, [j]]).tocsr() for j, x in enumerate(of_label)]
     mean = sum(weighted[1:], start=weighted[0])
-    square = sum((x.T @ w for x, w in zip(of_label, weighted, strict=True)), start=-(mean.T @ mean))
-    return square
+    squares = (x.T @ w for x, w in zip(of_label, weighted, strict=True))
+    return sparse.csr_array(sum(squares, start=-(mean.T @ mean)))
