@@ -21,5 +21,9 @@ class TextFeatures:
     """Has a heading, a list, bold text, code or a table in the notation of Markdown."""
 
 
+def words(text: str) -> int:
+    return len(text.split())
+
+
 def features(text: str) -> TextFeatures:
-    return TextFeatures(len(text), len(text.split()), _MARKDOWN.search(text) is not None)
+    return TextFeatures(len(text), words(text), _MARKDOWN.search(text) is not None)

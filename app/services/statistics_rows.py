@@ -1,7 +1,13 @@
-"""Reads judgments and what they are about from the database, as a batch of arrays."""
+"""Reads judgments and what they are about from the database, as a batch of arrays.
+
+It reads all of a project's rows when a state is built. Ids and JSON are therefore taken as the
+driver gives them: hex and text from SQLite, UUIDs and lists from PostgreSQL. To make each an object
+takes longer than all the rest.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +15,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Prompt
@@ -31,7 +38,7 @@ from app.rules.judged_batch import (
     Judged,
 )
 from app.rules.project_sums import Names
-from app.rules.text_features import TextFeatures, features
+from app.rules.text_features import TextFeatures, features, words
 
 Which = Callable[[Any], ColumnElement[bool]]
 """Given a column of comparisons' ids, the condition that chooses comparisons."""
@@ -39,13 +46,29 @@ KINDS = {"normal": NORMAL, "gold": GOLD, "repeat": REPEAT}
 UNDECIDED = {Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
 
 
+def _raw(column: Any) -> Any:
+    return type_coerce(column, NullType())
+
+
+def _hex(key: Any) -> str:
+    found: str = key if isinstance(key, str) else key.hex
+    return found
+
+
+def _list(value: Any) -> list[Any]:
+    found: list[Any] = value
+    if isinstance(value, str):
+        found = [] if value == "[]" else json.loads(value)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgedRows:
     """All judgments of some comparisons."""
 
     batch: Batch
-    ids: list[UUID]
-    """Of the judgments."""
+    ids: list[Any]
+    """Of the judgments, raw."""
     pending: Flags
     """Which of them the project's state does not hold."""
 
@@ -55,7 +78,9 @@ class JudgedRows:
 
     @property
     def pending_ids(self) -> list[UUID]:
-        return [key for key, pending in zip(self.ids, self.pending, strict=True) if pending]
+        return [
+            UUID(_hex(key)) for key, pending in zip(self.ids, self.pending, strict=True) if pending
+        ]
 
 
 def read(session: Session, project_id: UUID, which: Which, names: Names) -> JudgedRows:
@@ -85,27 +110,31 @@ class _Compared:
             Comparison.project_id == project_id,
             exists().where(Judgment.comparison_id == Comparison.id),
         )
-        self.rows = session.execute(
-            select(
-                Comparison.id,
-                Comparison.prompt_id,
-                Comparison.size,
-                Comparison.kind,
-                Comparison.gold_verdict,
-                Comparison.gold_position,
-                Comparison.tags,
-                Prompt.tags,
-                Prompt.messages,
+        self.rows = (
+            session.connection()
+            .execute(
+                select(
+                    _raw(Comparison.id),
+                    _raw(Comparison.prompt_id),
+                    Comparison.size,
+                    Comparison.kind,
+                    Comparison.gold_verdict,
+                    Comparison.gold_position,
+                    _raw(Comparison.tags),
+                    _raw(Prompt.tags),
+                    _raw(Prompt.messages),
+                )
+                .join(Prompt, Prompt.id == Comparison.prompt_id)
+                .where(*chosen)
+                .order_by(Comparison.id)
             )
-            .join(Prompt, Prompt.id == Comparison.prompt_id)
-            .where(*chosen)
-            .order_by(Comparison.id)
-        ).all()
+            .all()
+        )
         self.numbers = {row[0]: i for i, row in enumerate(self.rows)}
         self.tags = [
             (i, names.number("tag", tag))
             for i, row in enumerate(self.rows)
-            for tag in sorted({*row[6], *row[7]})
+            for tag in sorted({*_list(row[6]), *_list(row[7])})
         ]
         self.positions: list[dict[str, int]] = [{} for _ in self.rows]
         self._texts: list[list[TextFeatures]] = [[] for _ in self.rows]
@@ -115,11 +144,11 @@ class _Compared:
     def _read_completions(
         self, session: Session, chosen: tuple[ColumnElement[bool], ...], names: Names
     ) -> None:
-        members = session.execute(
+        members = session.connection().execute(
             select(
-                ComparisonCompletion.comparison_id,
+                _raw(ComparisonCompletion.comparison_id),
                 ComparisonCompletion.position,
-                Completion.id,
+                _raw(Completion.id),
                 Completion.text,
                 Completion.source,
             )
@@ -130,17 +159,17 @@ class _Compared:
         )
         for comparison, position, completion, text, source in members:
             i = self.numbers[comparison]
-            self.positions[i][completion.hex] = position
+            self.positions[i][_hex(completion)] = position
             self._texts[i].append(features(text))
             if position < 2:
                 self._sources[i, position] = names.number("source", source)
 
     def arrays(self) -> Compared:
-        prompts = [row[8] for row in self.rows]
-        asked = [sum(features(m["content"]).words for m in messages) for messages in prompts]
+        prompts = [_list(row[8]) for row in self.rows]
+        asked = [sum(words(message["content"]) for message in prompt) for prompt in prompts]
         answered = [sum(text.words for text in texts) for texts in self._texts]
         return Compared(
-            part=_whole(row[1].bytes[0] % PARTS for row in self.rows),
+            part=_whole(int(_hex(row[1])[:2], 16) % PARTS for row in self.rows),
             size=_whole(row[2] for row in self.rows),
             gold=np.array([row[3] == "gold" for row in self.rows], bool),
             gold_says=_whole(_known_answer(row[4], row[5]) for row in self.rows),
@@ -172,31 +201,35 @@ class _Judged:
         compared: _Compared,
         names: Names,
     ) -> None:
-        self._rows = session.execute(
-            select(
-                Judgment.comparison_id,
-                Judgment.annotator_id,
-                Judgment.kind,
-                Judgment.verdict,
-                Judgment.preferred_id,
-                Judgment.ranking,
-                Judgment.strength,
-                Judgment.shown_order,
-                Judgment.assignment_id,
-                Judgment.layout,
-                Judgment.guideline_version_id,
-                Judgment.received_at,
-                Judgment.active_ms,
-                Judgment.late,
-                Judgment.supersedes_id,
-                Judgment.reason_codes,
-                Judgment.id,
-                PendingJudgment.judgment_id,
+        self._rows = (
+            session.connection()
+            .execute(
+                select(
+                    _raw(Judgment.comparison_id),
+                    _raw(Judgment.annotator_id),
+                    Judgment.kind,
+                    Judgment.verdict,
+                    _raw(Judgment.preferred_id),
+                    Judgment.ranking,
+                    Judgment.strength,
+                    Judgment.shown_order[0].as_string(),
+                    _raw(Judgment.assignment_id),
+                    Judgment.layout,
+                    _raw(Judgment.guideline_version_id),
+                    Judgment.received_at,
+                    Judgment.active_ms,
+                    Judgment.late,
+                    _raw(Judgment.supersedes_id),
+                    _raw(Judgment.reason_codes),
+                    _raw(Judgment.id),
+                    _raw(PendingJudgment.judgment_id),
+                )
+                .outerjoin(PendingJudgment, PendingJudgment.judgment_id == Judgment.id)
+                .where(which(Judgment.comparison_id), Judgment.project_id == project_id)
+                .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
             )
-            .outerjoin(PendingJudgment, PendingJudgment.judgment_id == Judgment.id)
-            .where(which(Judgment.comparison_id), Judgment.project_id == project_id)
-            .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
-        ).all()
+            .all()
+        )
         self._compared, self._names = compared, names
         self._comparison = [compared.numbers[row[0]] for row in self._rows]
         self._rankings: dict[Any, int] = defaultdict(lambda: RANKING + len(self._rankings))
@@ -205,21 +238,22 @@ class _Judged:
         self.reasons = [
             (i, names.number("reason", reason))
             for i, row in enumerate(self._rows)
-            for reason in sorted(set(row[15]))
+            for reason in sorted(set(_list(row[15])))
         ]
 
     def arrays(self) -> Judged:
         rows, names = self._rows, self._names
         return Judged(
             comparison=_whole(self._comparison),
-            annotator=_whole(names.number("annotator", row[1].hex) for row in rows),
+            annotator=_whole(names.number("annotator", _hex(row[1])) for row in rows),
             kind=_whole(KINDS[row[2]] for row in rows),
             says=_whole(map(self._says, rows, self._comparison)),
             strength=_whole(row[6] or 0 for row in rows),
             first_shown=_whole(map(self._first_shown, rows, self._comparison)),
             layout=_whole(names.number("layout", row[9]) for row in rows),
             guideline=_whole(
-                names.number("guideline", None if row[10] is None else row[10].hex) for row in rows
+                names.number("guideline", None if row[10] is None else _hex(row[10]))
+                for row in rows
             ),
             week=_whole((row[11].toordinal() - FIRST_MONDAY) // 7 for row in rows),
             active_ms=_whole(-1 if row[12] is None else row[12] for row in rows),
@@ -229,7 +263,7 @@ class _Judged:
 
     def _says(self, row: Any, comparison: int) -> int:
         if row[4] is not None:
-            return self._compared.positions[comparison][row[4].hex]
+            return self._compared.positions[comparison][_hex(row[4])]
         if row[5] is not None:
             return self._rankings[tuple(frozenset(group) for group in row[5])]
         return UNDECIDED[row[3]]
@@ -238,7 +272,7 @@ class _Judged:
         positions = self._compared.positions[comparison]
         if row[8] is None or len(positions) != 2:
             return UNKNOWN
-        return positions[row[7][0]]
+        return positions[row[7]]
 
 
 def _whole(values: Iterable[Any]) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from helpers.data import NOON, add_annotator, import_plain, lease, submit
+import pytest
+from helpers.data import NOON, add_annotator, import_plain, lease, make_project, submit
 from helpers.slow_statistics import slow_sums
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.models.judgments import Judgment
-from app.models.statistics import PendingJudgment
+from app.models.statistics import KeptSums, PendingJudgment
 from app.rules.project_sums import TABLES
 from app.rules.queue_policy import QueuePolicy
 from app.services import guidelines, projects, statistics
@@ -189,7 +192,7 @@ def check(history) -> None:
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -200,3 +203,183 @@ def test_the_state_says_what_the_rows_say_after_any_history(database, steps):
     history.run([("fold",), *steps])
 
     check(history)
+
+
+def gold_of(history):
+    found = statistics.read(history.database, history.project_id, now=history.now)
+    return {sums.gold for sums in found.annotators().values() if sums.gold.gold}
+
+
+def version_of(history):
+    with history.database.reading() as session:
+        return session.get_one(KeptSums, history.project_id).version
+
+
+def test_a_corrected_known_answer_changes_who_was_right_without_building_the_state_anew(
+    database, monkeypatch
+):
+    history = History(database)
+    history.do_gold(2, [("u", 1, 3), ("v", 2, None)])
+    assert gold_of(history) == {(1, 0), (1, 1)}
+    # One is folded, one is pending when the answer changes.
+    history.do_gold(2, [("w", 1, None)])
+    monkeypatch.setattr(statistics, "_build", None)
+
+    history.do_gold(1, [])
+
+    with database.reading() as session:
+        assert statistics.check(session, history.project_id) == []
+    found = statistics.read(database, history.project_id, now=NOON).annotators()
+    right = Counter(sums.gold for sums in found.values())
+    assert right == {(1, 1): 2, (1, 0): 1}
+
+
+def test_an_answer_that_is_imported_again_leaves_the_state_alone(database):
+    history = History(database)
+    history.do_gold(2, [("u", 1, 3)])
+    gold_of(history)
+    version = version_of(history)
+
+    history.do_gold(2, [])
+
+    assert version_of(history) == version
+
+
+def test_nothing_is_written_where_nothing_is_pending(database):
+    history = History(database)
+    history.do_import(1, [("u", 1, None)])
+    statistics.read(database, history.project_id, now=NOON)
+    version = version_of(history)
+
+    assert statistics.read(database, history.project_id, now=NOON).judgments == 1
+    assert not statistics.fold(database, history.project_id, now=NOON)
+    assert version_of(history) == version
+
+
+def test_a_page_folds_only_so_many_and_says_how_many_wait(database, monkeypatch):
+    history = History(database)
+    statistics.read(database, history.project_id, now=NOON)
+    votes = [("u", 1, None), ("v", 2, None), ("w", "tie", None)]
+    for number in range(1, 9):
+        history.do_import(number, votes)
+    monkeypatch.setattr(statistics, "FOLDED_AT_ONCE", 4)
+    monkeypatch.setattr(statistics, "FOLDED_FOR_A_PAGE", 2)
+
+    # The judgments of a comparison are folded together, so it is six at a time.
+    first = statistics.read(database, history.project_id, now=NOON)
+    statistics.catch_up(database, history.project_id, now=NOON)
+    last = statistics.read(database, history.project_id, now=NOON)
+
+    assert (first.judgments, first.waiting) == (12, 12)
+    assert (last.judgments, last.waiting) == (24, 0)
+
+
+def test_a_backlog_of_a_project_without_a_state_is_dropped_and_counted_all_the_same(
+    database, monkeypatch
+):
+    history = History(database)
+    for number in range(1, 9):
+        history.do_import(number, [("u", 1, None), ("v", 2, None)])
+    monkeypatch.setattr(statistics, "FOLDED_AT_ONCE", 5)
+
+    statistics.catch_up(database, history.project_id, now=NOON)
+
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(PendingJudgment)) == 0
+    check(history)
+
+
+@pytest.mark.parametrize("change", ["fold", "forget", "gold"])
+def test_who_was_overtaken_while_reading_writes_nothing(database, monkeypatch, change):
+    """Between reading and writing somebody else folds, forgets or corrects an answer."""
+    history = History(database)
+    history.do_gold(2, [("u", 1, None)])
+    statistics.read(database, history.project_id, now=NOON)
+    history.do_import(1, [("u", 1, None), ("v", 2, None)])
+    write, overtaken = statistics._write, []
+
+    def write_late(*given, **more):
+        monkeypatch.setattr(statistics, "_write", write)
+        history.run([(change, 1, []) if change == "gold" else (change,)])
+        overtaken.append(not write(*given, **more))
+        return not overtaken[0]
+
+    monkeypatch.setattr(statistics, "_write", write_late)
+    statistics.fold(database, history.project_id, now=NOON)
+
+    assert overtaken == [True]
+    check(history)
+
+
+@pytest.mark.parametrize("change", ["import", "dropped", "forget", "gold"])
+def test_what_happens_while_a_state_is_built_is_not_lost(database, monkeypatch, change):
+    history = History(database)
+    history.do_gold(2, [("u", 1, None)])
+    write = statistics._write
+
+    def write_late(*given, **more):
+        monkeypatch.setattr(statistics, "_write", write)
+        votes = [("u", 1, None), ("v", 2, None)]
+        imported = ("import", 1, votes)
+        step = {"forget": ("forget",), "gold": ("gold", 1, votes)}.get(change, imported)
+        history.run([step])
+        if change == "dropped":
+            # Somebody else is about to build it too, and drops a backlog.
+            monkeypatch.setattr(statistics, "FOLDED_AT_ONCE", 1)
+            statistics._make_way(database, history.project_id, now=NOON)
+        return write(*given, **more)
+
+    monkeypatch.setattr(statistics, "_write", write_late)
+    statistics.fold(database, history.project_id, now=NOON)
+    if change == "dropped":
+        with database.reading() as session:
+            assert session.get_one(KeptSums, history.project_id).state is None
+
+    check(history)
+
+
+def test_many_who_judge_and_fold_at_once_lose_nothing(database):
+    make_project(database, pairs=12, overlap=4)
+    with database.reading() as session:
+        key = projects.by_slug(session, "p").id
+    people = [add_annotator(database, name) for name in ("ada", "bob", "cyd", "dan")]
+
+    def work(annotator) -> int:
+        given = 0
+        while (view := lease(database, annotator)) is not None:
+            submit(database, annotator, view, "AB"[given % 2], active_ms=900)
+            given += 1
+        return given
+
+    def fold() -> int:
+        for _ in range(12):
+            statistics.fold(database, key, now=NOON)
+        return 0
+
+    with ThreadPoolExecutor(7) as pool:
+        running = [pool.submit(work, person) for person in people]
+        running += [pool.submit(fold) for _ in range(3)]
+        given = sum(one.result() for one in running)
+
+    assert given == 48
+    with database.reading() as session:
+        assert statistics.check(session, key) == []
+    found = statistics.read(database, key, now=NOON)
+    with database.reading() as session:
+        slow = slow_sums(session, key)
+    assert found.judgments == given
+    assert {name: found.sums.rows(name) for name in slow} == slow
+
+
+def test_a_check_names_what_is_wrong(database):
+    history = History(database)
+    history.do_import(1, [("u", 1, 2)])
+    statistics.read(database, history.project_id, now=NOON)
+    with database.writing() as session:
+        session.execute(update(Judgment).values(strength=3))
+
+    with database.reading() as session:
+        problems = statistics.check(session, history.project_id)
+
+    assert {problem.split()[0] for problem in problems} == {"strength", "strengths", "grades"}
+    assert any("kept (1,), computed None" in problem for problem in problems)

@@ -1,0 +1,76 @@
+"""Tables of whole numbers by key: laws of adding, and what is written down comes back."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.rules import sparse_sums
+from app.rules.sparse_sums import SparseSums, of_columns, summed
+
+small = st.integers(-3, 3)
+# Spans of which no two fit into 63 bits together, so that rows are ranked instead of packed.
+large = st.sampled_from([-(2**61), 0, 5, 2**61])
+keys = st.one_of(st.tuples(small, small), st.tuples(large, large), st.tuples(small, large))
+rows = st.lists(st.tuples(keys, st.tuples(st.integers(-4, 4), st.integers(-(2**40), 2**40))))
+
+
+def table(given):
+    found = np.array([[*key, *values] for key, values in given], np.int64).reshape(-1, 4)
+    return summed(found[:, :2], found[:, 2:])
+
+
+def read(sums: SparseSums):
+    return [
+        (tuple(key), tuple(values))
+        for key, values in zip(sums.keys.tolist(), sums.values.tolist(), strict=True)
+    ]
+
+
+def by_hand(given):
+    sums = defaultdict(lambda: [0, 0])
+    for key, values in given:
+        for i, value in enumerate(values):
+            sums[key][i] += value
+    return [(key, tuple(values)) for key, values in sorted(sums.items()) if any(values)]
+
+
+@given(rows)
+def test_rows_with_one_key_are_added_up_and_sorted_and_zeros_are_left_out(given):
+    assert read(table(given)) == by_hand(given)
+
+
+@given(rows, rows)
+def test_what_is_added_and_taken_away_again_leaves_the_same_table(one, other):
+    both = table(one).plus(table(other))
+
+    assert read(both) == by_hand(one + other) == read(table(other).plus(table(one)))
+    assert read(both.plus(table(other), times=-1)) == read(table(one))
+
+
+@given(rows, rows)
+def test_what_is_written_comes_back(one, other):
+    tables = [table(one), table(other), sparse_sums.empty(3, 1)]
+
+    described, data = sparse_sums.to_bytes(tables)
+    found = sparse_sums.from_bytes(described, [(2, 2), (2, 2), (3, 1)], data)
+
+    assert list(map(read, found)) == list(map(read, tables))
+    assert [t.keys.shape[1] for t in found] == [2, 2, 3]
+
+
+def test_small_numbers_take_one_byte_each_and_large_ones_as_many_as_they_need():
+    found = of_columns([np.arange(3), np.arange(3) * 1000], [np.array([127, 128, 2**31])])
+
+    described, _ = sparse_sums.to_bytes([found])
+
+    assert described == [[3, 1, 2, 8]]
+
+
+def test_a_description_of_other_tables_is_refused():
+    described, data = sparse_sums.to_bytes([table([((1, 1), (1, 1))])])
+
+    with pytest.raises(AssertionError, match="other tables"):
+        sparse_sums.from_bytes(described, [(1, 2)], data)
