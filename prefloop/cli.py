@@ -10,6 +10,7 @@ from prefloop.agreement_cli import agreement
 from prefloop.align_cli import align
 from prefloop.audit_cli import audit
 from prefloop.demo_cli import demo
+from prefloop.ratings_cli import ratings
 
 app = typer.Typer(
     name="prefloop",
@@ -30,6 +31,7 @@ app.add_typer(token_cli.token, name="token")
 app.add_typer(project_cli.project, name="project")
 app.command("import")(project_cli.import_)
 app.command()(agreement)
+app.command()(ratings)
 app.command()(project_cli.export)
 app.add_typer(train_cli.app, name="train")
 app.command()(align)

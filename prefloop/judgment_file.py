@@ -20,6 +20,7 @@ from app.rules.judgment_table import Judgments, first_of_each
 
 Id = str | int
 SKIP = "skip"
+EXPECTED = '{"item": …, "annotator": …, "label": …}'
 MOST_CELLS = 100_000_000
 """Items times labels that are counted; 0.8 GB."""
 _GZIP = b"\x1f\x8b"
@@ -45,9 +46,9 @@ def read_judgments(path: Path, categories: Sequence[str] | None = None) -> Judgm
     """Raises InvalidInput for a file or a line that cannot be read, and for a label that is not
     among the declared `categories`; None declares the labels seen."""
     columns = _Columns(None if categories is None else frozenset(categories))
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         try:
-            columns.take(_parse(line))
+            columns.take(json_object(line, EXPECTED))
         except InvalidInput as error:
             raise InvalidInput(f"{path}, line {number}: {error}") from error
     return _numbered(path, columns, categories)
@@ -167,7 +168,7 @@ def number_of(text: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank, of a plain or gzip file."""
     try:
         with path.open("rb") as plain:
@@ -192,7 +193,8 @@ def _refuse(constant: str) -> NoReturn:
 _decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def json_object(line: bytes, expected: str) -> dict[str, Any]:
+    """The object that a line holds; `expected` shows one, for whom it is not there."""
     try:
         text = line.decode()
         row, end = _decode(text)
@@ -205,7 +207,7 @@ def _parse(line: bytes) -> dict[str, Any]:
     if end != len(text):
         raise InvalidInput(f"holds more than one JSON value (column {end + 1}).")
     if type(row) is not dict:
-        raise InvalidInput('is not an object; expected {"item": …, "annotator": …, "label": …}.')
+        raise InvalidInput(f"is not an object; expected {expected}.")
     return row
 
 

@@ -205,8 +205,9 @@ def _log(probabilities: Floats) -> Floats:
 def _shares(counts: Floats, *, axis: int) -> Floats:
     """Counts over their sum along the axis; equal shares where there are none."""
     totals = counts.sum(axis=axis, keepdims=True)
-    equal = np.full(counts.shape, 1 / counts.shape[axis])
-    return np.divide(counts, totals, out=equal, where=totals > 0)
+    shares: Floats = np.full(counts.shape, 1 / counts.shape[axis])
+    np.divide(counts, totals, out=shares, where=totals > 0)
+    return shares
 
 
 def _intervals(matrix: sparse.csr_array, posterior: Floats, model: Model) -> tuple[Floats, Floats]:

@@ -1,0 +1,62 @@
+"""Davidson's model of ties, by hand and against another optimiser."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from app.rules import davidson
+from app.rules.bradley_terry import Contests, strengths
+
+
+def pair_contests(i, j, wins, m) -> Contests:
+    return Contests(
+        first=np.array(i), second=np.array(j), groups=np.zeros(len(i), int),
+        wins=np.array(wins), n_sources=m,
+    )  # fmt: skip
+
+
+def test_two_sources_by_hand():
+    """The model has as many parameters as there are shares: pi_1 / pi_2 = 8 / 2, and
+    nu = 6 / sqrt(8 * 2)."""
+    found = davidson.fit(pair_contests([0], [1], [[8, 2, 6]], 2))
+
+    assert found.strengths == pytest.approx([math.log(4) / 2, -math.log(4) / 2])
+    assert found.nu == pytest.approx(1.5)
+    assert found.tie_rate == pytest.approx(1.5 / 3.5)
+
+
+def test_without_ties_it_is_bradley_terry():
+    contests = pair_contests([0, 1, 0], [1, 2, 2], [[5, 3, 0], [4, 4, 0], [6, 2, 0]], 3)
+
+    found = davidson.fit(contests)
+
+    assert found.nu == 0
+    assert found.strengths == pytest.approx(strengths(contests.win_matrix()[None])[0])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_it_maximises_the_likelihood(seed):
+    wins = np.random.default_rng(seed).integers(1, 9, (3, 3))
+    i, j = np.array([0, 1, 0]), np.array([1, 2, 2])
+
+    def loss(x):
+        gap, nu = (x[i] - x[j]) / 2, math.exp(x[3])
+        total = np.exp(gap) + np.exp(-gap) + nu
+        logs = np.column_stack([gap, -gap, np.full(3, x[3])]) - np.log(total)[:, None]
+        return -(wins * logs).sum()
+
+    found = davidson.fit(pair_contests(i, j, wins, 3))
+
+    best = minimize(loss, np.zeros(4), tol=1e-12).x
+    assert found.strengths == pytest.approx(best[:3] - best[:3].mean(), abs=1e-4)
+    assert found.nu == pytest.approx(math.exp(best[3]), abs=1e-4)
+
+
+def test_only_ties_and_unconnected_contests_have_no_maximum():
+    assert davidson.fit(pair_contests([0], [1], [[0, 0, 4]], 2)) is None
+    assert davidson.fit(pair_contests([0], [1], [[4, 0, 0]], 2)) is None
