@@ -1,46 +1,21 @@
-"""Agreement against published tables, a slow formula, and a peer library."""
+"""The report of one set of judgments, its intervals, and what they resample."""
 
-import itertools
 import math
+from collections import Counter
+from dataclasses import asdict
 
-import krippendorff
 import numpy as np
 import pytest
+from helpers.agreement import estimated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.rules.agreement import AgreementReport, Table, measure
-from app.rules.bootstrap import Statistic, Summed, bootstrap
+from app.rules.bootstrap import Resampling, Summed
 from app.rules.coefficients import chance_agreement, percent_agreement
 from app.rules.krippendorff import krippendorff_alpha_nominal
-
-# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), example C: four observers,
-# twelve units, missing values; nominal alpha is 0.743.
-PUBLISHED = [
-    [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
-    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
-    [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
-    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
-]
-
-tables = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=30).map(
-    lambda rows: np.array(rows, dtype=np.int64)
-)
-
-
-def counts_of(observers: list[list[int | None]], labels: range) -> NDArray[np.int64]:
-    return np.array(
-        [[sum(o[i] == k for o in observers) for k in labels] for i in range(len(observers[0]))],
-        dtype=np.int64,
-    )
-
-
-def estimated(summed: Summed, groups: NDArray[np.int64] | None = None) -> Statistic:
-    """Each row is one item, a unit of its own unless `groups` says otherwise."""
-    n = len(summed.rows)
-    groups = np.arange(n) if groups is None else groups
-    return bootstrap([summed], groups, np.ones(n, dtype=np.int64))[0]
+from app.rules.proportions import wilson
 
 
 def report_of(counts: NDArray[np.int64], groups: NDArray[np.int64], **fields) -> AgreementReport:
@@ -48,23 +23,6 @@ def report_of(counts: NDArray[np.int64], groups: NDArray[np.int64], **fields) ->
     table = Table(counts=counts, groups=groups, items=items, resampled="prompts")
     labels = ("first", "second", "tie", "both_bad")[: counts.shape[1]]
     return measure(table, labels, ("tie", "both_bad"), n_annotators=3)
-
-
-def pairwise_agreement(counts: NDArray[np.int64]) -> float | None:
-    """By writing out every pair of labels."""
-    shares = []
-    for row in counts:
-        labels = [k for k, n in enumerate(row) for _ in range(n)]
-        pairs = list(itertools.combinations(labels, 2))
-        if pairs:
-            shares.append(sum(a == b for a, b in pairs) / len(pairs))
-    return sum(shares) / len(shares) if shares else None
-
-
-def test_alpha_equals_the_published_example() -> None:
-    counts = counts_of(PUBLISHED, range(1, 6))
-
-    assert estimated(krippendorff_alpha_nominal(counts)).value == pytest.approx(0.743, abs=5e-4)
 
 
 def test_percent_agreement_of_three_items_by_hand() -> None:
@@ -83,20 +41,6 @@ def test_without_a_second_label_agreement_is_undefined_with_its_reason() -> None
     for statistic in (percent_agreement, krippendorff_alpha_nominal, chance_agreement):
         found = estimated(statistic(counts))
         assert (found.value, found.n, found.reason) == (None, 0, "no_overlap")
-
-
-def test_alpha_of_a_single_used_category_is_undefined_not_one() -> None:
-    counts = np.array([[3, 0], [2, 0]])
-
-    found = estimated(krippendorff_alpha_nominal(counts))
-
-    assert (found.value, found.reason) == (None, "one_category")
-
-
-def test_a_single_disputed_item_has_alpha_zero() -> None:
-    counts = np.array([[1, 1]])
-
-    assert estimated(krippendorff_alpha_nominal(counts)).value == pytest.approx(0.0)
 
 
 def test_fewer_than_twenty_units_have_a_value_but_no_interval() -> None:
@@ -143,37 +87,14 @@ def test_ties_are_left_out_of_the_figures_without_ties() -> None:
     assert report.verdict_shares == pytest.approx({"first": 3 / 7, "second": 2 / 7, "tie": 2 / 7})
 
 
-@given(tables)
-@settings(max_examples=60, deadline=None)
-def test_percent_agreement_equals_the_list_of_all_pairs(counts: NDArray[np.int64]) -> None:
-    found = estimated(percent_agreement(counts)).value
-
-    expected = pairwise_agreement(counts)
-    assert found == (None if expected is None else pytest.approx(expected))
-
-
-@given(tables)
-@settings(max_examples=60, deadline=None)
-def test_alpha_equals_the_peer_library_and_ignores_the_order_of_rows_and_labels(
-    counts: NDArray[np.int64],
-) -> None:
-    found = estimated(krippendorff_alpha_nominal(counts))
-    overlapping = counts[counts.sum(axis=1) > 1]
-    if (overlapping.sum(axis=0) > 0).sum() < 2:
-        assert found.value is None
-        return
-
-    peer = krippendorff.alpha(value_counts=overlapping, level_of_measurement="nominal")
-    assert found.value == pytest.approx(peer, abs=1e-9)
-    assert estimated(krippendorff_alpha_nominal(counts[::-1, ::-1])).value == pytest.approx(
-        found.value, abs=1e-9
-    )
-
-
 STATISTICS = (
-    "percent_agreement", "percent_agreement_no_ties", "krippendorff_alpha_nominal",
+    "percent_agreement", "percent_agreement_no_ties", "percent_agreement_pairs",
+    "percent_agreement_no_ties_pairs", "krippendorff_alpha_nominal",
     "krippendorff_alpha_nominal_no_ties", "chance_agreement", "chance_agreement_no_ties",
+    "agreement_with_majority", "leave_one_out_agreement", "fleiss_kappa", "fleiss_kappa_pooled",
+    "gwet_ac1",
 )  # fmt: skip
+LABELS = ("first", "second", "tie", "both_bad")
 
 
 def votes_with_a_prompt_effect(
@@ -255,3 +176,87 @@ def test_intervals_of_few_and_of_many_kinds_of_units_are_those_of_the_normal_app
     half = 1.96 * values.std() / math.sqrt(3000)
     assert found.value == pytest.approx(0.5)
     assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.06 * half)
+
+
+def patterns_report(counts: NDArray[np.int64], **options) -> AgreementReport:
+    patterns = Counter(tuple(row) for row in counts.tolist())
+    table = Table.of_patterns(patterns, counts.shape[1])
+    return measure(table, LABELS, ("tie", "both_bad"), 3, order=(0, 2, 1, 1), **options)
+
+
+def test_patterns_with_their_numbers_give_what_single_items_give():
+    """Items are drawn in another way when each is named, so intervals agree up to the draw."""
+    counts, _ = votes_with_a_prompt_effect(np.random.default_rng(4), 150)
+
+    one_by_one = report_of(counts, np.arange(len(counts)))
+    together = patterns_report(counts)
+
+    assert together.resampled == "items"
+    assert (together.n_judgments, together.n_pairs) == (2250, 2250)
+    for name in STATISTICS:
+        a, b = getattr(one_by_one, name), getattr(together, name)
+        assert (b.value, b.n) == (pytest.approx(a.value, abs=1e-12), a.n)
+        assert (b.low, b.high) == pytest.approx((a.low, a.high), abs=0.1 * (a.high - a.low))
+
+
+def test_items_judged_once_move_neither_value_nor_interval_of_what_needs_two_judgments():
+    counts, _ = votes_with_a_prompt_effect(np.random.default_rng(4), 30)
+    singles = np.vstack([counts, np.repeat(np.eye(4, dtype=np.int64), 25, axis=0)])
+
+    before, after = asdict(patterns_report(counts)), asdict(patterns_report(singles))
+
+    assert after["n_items"] == before["n_items"] + 100
+    for name in (*STATISTICS, "krippendorff_alpha_ordinal"):
+        # Both take their chance from all labels.
+        if name not in ("fleiss_kappa", "gwet_ac1"):
+            assert after[name] == before[name]
+        assert after[name]["n"] == before[name]["n"]
+
+
+def test_agreement_of_items_with_two_labels_has_wilsons_interval_unless_prompts_bind_them():
+    counts = np.array([[2, 0, 0, 0]] * 30 + [[1, 1, 0, 0]] * 10)
+
+    free, bound = patterns_report(counts), report_of(counts, np.arange(40) // 2)
+
+    expected = wilson(30, 40)
+    for name in ("percent_agreement", "percent_agreement_no_ties", "leave_one_out_agreement"):
+        found = getattr(free, name)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert bound.percent_agreement.low != pytest.approx(expected.low, abs=0.01)
+
+
+def test_where_nobody_ever_disagreed_the_share_is_one_but_not_certain():
+    found = patterns_report(np.array([[3, 0, 0, 0]] * 20 + [[0, 3, 0, 0]] * 20))
+
+    # Wilson: n / (n + z^2) at 40 of 40.
+    assert found.percent_agreement.value == 1
+    assert found.percent_agreement.low == pytest.approx(40 / (40 + 1.96**2), abs=1e-4)
+    assert found.krippendorff_alpha_nominal.value == 1
+
+
+def test_the_seed_and_the_number_of_replicates_are_the_callers():
+    counts, _ = votes_with_a_prompt_effect(np.random.default_rng(4), 30)
+
+    def interval(**options):
+        found = patterns_report(counts, resampling=Resampling(**options)).percent_agreement
+        return found.low, found.high
+
+    assert interval(seed=1) == interval(seed=1)
+    assert interval(seed=1) != interval(seed=2)
+    assert interval(replicates=0) == (None, None)
+    none = patterns_report(counts, resampling=Resampling(replicates=0)).percent_agreement
+    assert none.reason == "not_resampled"
+
+
+def test_without_an_order_of_labels_ordinal_alpha_says_so():
+    found = report_of(np.array([[2, 0], [1, 1]]), np.arange(2)).krippendorff_alpha_ordinal
+
+    assert (found.value, found.n, found.reason) == (None, 2, "no_order")
+
+
+@given(st.permutations(range(40)))
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_items_changes_no_figure_at_all(order):
+    counts, _ = votes_with_a_prompt_effect(np.random.default_rng(9), 8)
+
+    assert patterns_report(counts[list(order)]) == patterns_report(counts)
