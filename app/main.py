@@ -19,6 +19,7 @@ from app.web import (
     admin,
     api_docs,
     compare,
+    guideline,
     health,
     invitations,
     metrics,
@@ -27,6 +28,7 @@ from app.web import (
     queue,
     sign_in,
     tokens,
+    triage,
 )
 from app.web.access import check_every_route_has_a_rule, refuse_forged_requests
 from app.web.assets import static_files
@@ -82,6 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
         projects,
         compare,
         admin,
+        guideline,
+        triage,
         queue,
         account,
         people,

@@ -212,6 +212,18 @@ def history(session: Session, comparison_id: UUID) -> list[AdjudicationView]:
     ]
 
 
+def count_current(session: Session, project: Project, *, contested: bool = False) -> int:
+    """Comparisons with an adjudication; `contested` counts only those annotators differ on."""
+    current = select(func.count(Adjudication.id)).where(
+        Adjudication.project_id == project.id, is_current()
+    )
+    if contested:
+        current = current.join(Comparison, Comparison.id == Adjudication.comparison_id).where(
+            Comparison.contested
+        )
+    return session.scalar(current) or 0
+
+
 def causes(session: Session, project: Project) -> list[CauseRow]:
     """Current adjudications by cause, most first, and by the guideline version of the judgments."""
     found: dict[str | None, dict[int | None, int]] = {}

@@ -77,7 +77,8 @@ class ComparisonFilter:
     sources: tuple[str, str] | None = None
     """The sources of two of its responses, in any order; an empty one is an unknown source."""
     version: int | None = None
-    """Somebody judged it by this version of the guideline."""
+    """Somebody judged it by this version of the guideline, 0 by none; with a cause: the newest
+    version that anybody judged it by."""
     week: date | None = None
     """Somebody judged it in the week (UTC) that begins on this Monday."""
     strength: int | None = None
@@ -246,12 +247,13 @@ def _conditions(
 ) -> list[ColumnElement[bool]]:
     """What a comparison has to be, one condition for each field that asks for something."""
     found = [SHOWN[wanted.show]()] if wanted.show != "all" else []
+    key = version.id if version else None
     if wanted.tag:
         found.append(has_tag(session, wanted.tag))
     if wanted.sources is not None:
         found.append(_has_sources(*wanted.sources))
-    if version is not None:
-        found.append(_judged(Judgment.guideline_version_id == version.id))
+    if wanted.version is not None and not wanted.cause:
+        found.append(_judged(Judgment.guideline_version_id == key))
     if wanted.week is not None:
         start = datetime.combine(wanted.week, time(), UTC)
         found.append(_judged(Judgment.received_at >= start, Judgment.received_at < start + WEEK))
@@ -259,7 +261,8 @@ def _conditions(
         found.append(_mean_strength() == wanted.strength)
     if wanted.cause:
         named = None if wanted.cause == UNCLEAR else wanted.cause
-        found.append(adjudicated(Adjudication.cause == named))
+        followed = [Adjudication.guideline_version_id == key] if wanted.version is not None else []
+        found.append(adjudicated(Adjudication.cause == named, *followed))
     if wanted.counts is not None:
         columns = (getattr(Comparison, name) for name in LABEL_COUNTS)
         found += [column == n for column, n in zip(columns, wanted.counts, strict=True)]
@@ -284,10 +287,10 @@ def _judged(*which: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(*_counting(Judgment), *which)
 
 
-def _mean_strength() -> ColumnElement[int]:
+def _mean_strength() -> ColumnElement[int | None]:
     """Rounded, half a step up, in whole numbers."""
     total, n = func.sum(Judgment.strength), func.count()
-    mean: ColumnElement[int] = (2 * total + n).op("/")(2 * n)
+    mean: ColumnElement[int | None] = (2 * total + n) // (2 * n)
     return (
         select(mean)
         .where(*_counting(Judgment), Judgment.strength.is_not(None))
@@ -368,7 +371,7 @@ def _annotator(session: Session, name: str) -> Annotator:
 
 
 def _version(session: Session, project: Project, number: int | None) -> GuidelineVersion | None:
-    if number is None:
+    if not number:
         return None
     found = session.scalar(
         select(GuidelineVersion).where(

@@ -25,7 +25,7 @@ from app.rules.triage import (
     ranked,
     typical_seconds,
 )
-from app.services.adjudications import is_current
+from app.services import adjudications
 from app.services.comparison_filters import LABEL_COUNTS, SPLIT, from_index, has_tag
 from app.services.comparisons import count
 from app.services.current import clamp_page
@@ -61,6 +61,8 @@ class TriagePage:
     """Comparisons in the queue, at most WINDOW."""
     contested: int
     adjudicated: int
+    undecided: int
+    """Contested and not adjudicated, by anybody."""
     is_cut: bool
     """Whether there may be more than the queue holds."""
 
@@ -86,14 +88,16 @@ def page_of(
     """One page of the reviewer's queue: what they judged themselves and what is adjudicated is not
     in it."""
     queue, is_cut = _queue(session, project, reviewer, tag)
+    contested = count(session, project, "contested")
     page, pages = clamp_page(page, len(queue), per_page)
     return TriagePage(
         rows=_rows(session, queue[(page - 1) * per_page : page * per_page], queue),
         page=page,
         pages=pages,
         total=len(queue),
-        contested=count(session, project, "contested"),
-        adjudicated=_adjudicated(session, project),
+        contested=contested,
+        adjudicated=adjudications.count_current(session, project),
+        undecided=contested - adjudications.count_current(session, project, contested=True),
         is_cut=is_cut,
     )
 
@@ -235,10 +239,3 @@ def _rows(session: Session, shown: list[_Candidate], queue: list[_Candidate]) ->
         )
         for found in shown
     ]
-
-
-def _adjudicated(session: Session, project: Project) -> int:
-    current = select(func.count(Adjudication.id)).where(
-        Adjudication.project_id == project.id, is_current()
-    )
-    return session.scalar(current) or 0

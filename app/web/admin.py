@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.db import Database, utc_now
@@ -17,19 +17,18 @@ from app.services import (
     comparison_detail,
     comparisons,
     exports,
-    guidelines,
     overview,
     projects,
 )
 from app.services.audit import Action
-from app.services.comparison_filters import ComparisonFilter
+from app.web import comparison_query
 from app.web.access import CurrentAdmin, CurrentReviewer
+from app.web.comparison_query import CAUSES, FilterQuery
 from app.web.pages import render
 from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter(prefix="/admin/{slug}")
 
-Show = Literal["all", "judged", "contested", "open", "gold", "flagged"]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
 
@@ -49,13 +48,23 @@ def list_comparisons(
     reviewer: CurrentReviewer,
     database: DatabaseDep,
     slug: str,
-    show: Show = "all",
-    page: PageNumber = 1,
+    query: Annotated[FilterQuery, Query()],
 ) -> Response:
+    wanted = comparison_query.read(query)
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        found = comparisons.page_of(session, project, ComparisonFilter(show=show), page=page)
-    return render(request, "admin/comparisons.html", project=project, found=found, show=show)
+        found = comparisons.page_of(session, project, wanted, page=query.page)
+    people = [name for name in (wanted.annotator, wanted.other) if name]
+    if people:
+        _write_down_reading(database, reviewer, slug, {"annotators": people})
+    return render(
+        request,
+        "admin/comparisons.html",
+        project=project,
+        found=found,
+        wanted=wanted,
+        filters=comparison_query,
+    )
 
 
 @router.get("/comparisons/{comparison_id}")
@@ -70,7 +79,9 @@ def show_comparison(
         project = projects.get_for(session, reviewer, slug)
         detail = comparison_detail.detail(session, project, comparison_id, reader=reviewer)
     _write_down_reading(database, reviewer, slug, {"comparison": str(comparison_id)})
-    return render(request, "admin/comparison.html", project=project, detail=detail)
+    return render(
+        request, "admin/comparison.html", project=project, detail=detail, cause_names=CAUSES
+    )
 
 
 @router.get("/agreement")
@@ -97,26 +108,6 @@ def list_annotators(
         found = annotator_rows.for_project(session, project, page=page, name=name)
     _write_down_reading(database, reviewer, slug, {"annotators": [row.name for row in found.rows]})
     return render(request, "admin/annotators.html", project=project, found=found, name=name)
-
-
-@router.get("/guideline")
-def edit_guideline(
-    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
-) -> Response:
-    with database.reading() as session:
-        project = projects.get_for(session, reviewer, slug)
-        versions = guidelines.versions(session, project)
-    return render(request, "admin/guideline.html", project=project, versions=versions[::-1])
-
-
-@router.post("/guideline")
-def publish_guideline(
-    admin: CurrentAdmin, database: DatabaseDep, slug: str, markdown: Annotated[str, Form()]
-) -> Response:
-    with database.writing() as session:
-        project = projects.get_for(session, admin, slug)
-        guidelines.publish(session, project, markdown, by=admin, now=utc_now())
-    return RedirectResponse(f"/admin/{slug}/guideline", status_code=303)
 
 
 @router.get("/exports")

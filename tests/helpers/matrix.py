@@ -22,10 +22,20 @@ from starlette.testclient import TestClient
 from app.models import tables
 from app.models.accounts import Annotator, AnnotatorKind, ApiToken, Role
 from app.models.projects import Comparison
-from app.services import accounts, assignments, guidelines, invitations, memberships, projects
+from app.services import (
+    accounts,
+    assignments,
+    candidates,
+    guidelines,
+    invitations,
+    judgments,
+    memberships,
+    projects,
+)
 from app.services.credentials import hash_token, new_token
 from app.services.import_files import Record
 from app.services.imports import import_records
+from app.services.judgments import Submission
 from app.services.tokens import Scope
 from app.web.access import SAFE_METHODS
 
@@ -58,6 +68,7 @@ class Matrix:
         self._patient: dict[Kind, Asker] = {}
         _write_without_waiting(site)
         self._make_garden()
+        self._judge_kitchen()
         self._others = self._things_of_others()
 
     def asker_for(self, route: Route, kind: Kind) -> Asker:
@@ -198,11 +209,19 @@ class Matrix:
             kitchen = projects.by_slug(session, "kitchen")
             memberships.add(session, kitchen, target, now=NOON)
             comparison = session.scalars(
-                select(Comparison.id).where(Comparison.project_id == kitchen.id).limit(1)
+                select(Comparison.id)
+                .where(Comparison.project_id == kitchen.id)
+                # One that somebody judged: imports may have added others.
+                .order_by(Comparison.judged.desc())
+                .limit(1)
             ).one()
+            candidate = candidates.propose(
+                session, kitchen, comparison, self._name("suggestion"), by=target, now=NOON
+            )
         return {
             "slug": "kitchen",
             "comparison_id": str(comparison),
+            "candidate_id": str(candidate.id),
             "person_id": str(target.id),
             "token": "made for each request",
         }
@@ -227,7 +246,11 @@ class Matrix:
             comparison = session.scalars(
                 select(Comparison.id).where(Comparison.project_id == garden.id)
             ).one()
+            elsewhere = candidates.propose(
+                session, garden, comparison, SECRET, by=gardener, now=NOON
+            )
             return {
+                "candidate_id": {"foreign": str(elsewhere.id), "unknown": UNKNOWN},
                 "slug": {"foreign": "garden", "another of mine": "hedge", "unknown": "nothing"},
                 "assignment_id": {
                     "another's": self._lease(session, cook, "kitchen"),
@@ -251,6 +274,23 @@ class Matrix:
             Record(line=1, value={"prompt": SECRET, "completions": [f"{SECRET} 1", f"{SECRET} 2"]})
         ]
         assert not import_records(self.site.database, "garden", garden, now=NOON).rejected
+
+    def _judge_kitchen(self) -> None:
+        """Somebody judged all of it, so that there is something to adjudicate."""
+        with self.site.database.writing() as session:
+            critic = accounts.create_person(
+                session, name="critic", password=None, role=Role.ANNOTATOR, now=NOON
+            )
+            kitchen = projects.by_slug(session, "kitchen")
+            memberships.add(session, kitchen, critic, now=NOON)
+            _read_guideline(session, critic, "kitchen")
+            while view := assignments.lease_next(
+                session, kitchen, critic, lease_seconds=3600, now=self.now
+            ):
+                submission = Submission(
+                    verdict="tie", idempotency_key=uuid4().hex, rationale="Both are fine."
+                )
+                judgments.submit(session, critic, view.id, submission, now=self.now)
 
     def _lease(self, session: Session, person: Annotator, slug: str) -> str:
         _read_guideline(session, person, slug)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from helpers.adjudicating import LATER, add_reviewer, decide, split_comparison
 from helpers.data import (
     NOON,
     add_annotator,
@@ -14,50 +15,14 @@ from helpers.data import (
     project_of,
     submit,
 )
-from sqlalchemy import Text, cast, select
+from sqlalchemy import select
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.models.accounts import Annotator, AuditEntry, Role
+from app.models.accounts import AuditEntry
 from app.models.adjudications import Adjudication
 from app.models.judgments import Judgment
-from app.models.projects import Comparison, Prompt
-from app.services import accounts, adjudications, guidelines, queue, tallies
-from app.services.adjudications import Decision
-
-LATER = NOON + timedelta(days=1)
-
-
-def add_reviewer(database, name="vera") -> Annotator:
-    with database.writing() as session:
-        return accounts.create_person(
-            session, name=name, password=None, role=Role.REVIEWER, now=NOON
-        )
-
-
-def split_comparison(database, number=9, votes=(1, 2), **extra):
-    """The id of an imported comparison with these verdicts."""
-    given = [{"annotator": f"w{i}", "verdict": v, **extra} for i, v in enumerate(votes)]
-    import_plain(database, [pair(number, judgments=given)])
-    with database.reading() as session:
-        return find_comparison(session, number)
-
-
-def find_comparison(session, number):
-    """The id of `pair(number)`."""
-    asked = cast(Prompt.messages, Text).contains(f"Question {'x' * number}?")
-    return session.scalars(select(Comparison.id).join(Prompt).where(asked)).one()
-
-
-def decide(database, reviewer, comparison, outcome="A", now=LATER, **fields):
-    with database.writing() as session:
-        return adjudications.adjudicate(
-            session,
-            project_of(session),
-            reviewer,
-            comparison,
-            Decision(outcome=outcome, **fields),
-            now=now,
-        )
+from app.models.projects import Comparison
+from app.services import adjudications, guidelines, queue, tallies
 
 
 def see(database, reviewer, comparison):
