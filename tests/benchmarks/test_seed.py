@@ -10,7 +10,8 @@ from sqlalchemy.engine import make_url
 from app.db import Database
 from app.models.judgments import Assignment, AssignmentState, Judgment, Preference, Verdict
 from app.models.projects import Comparison
-from app.services import agreement, projects, queue, tallies
+from app.models.statistics import KeptSums
+from app.services import agreement, projects, queue, statistics, tallies
 from benchmarks import bulk
 from benchmarks.seed import SLUG, seed
 
@@ -50,6 +51,13 @@ def test_the_sums_are_those_that_the_server_computes_from_all_rows(seeded):
     with seeded.reading() as session:
         project = projects.by_slug(session, SLUG)
         assert tallies.check(session, project, queue.policy_of(project)) == []
+
+
+def test_the_state_of_statistics_is_built_and_right(seeded):
+    with seeded.reading() as session:
+        key = projects.by_slug(session, SLUG).id
+        assert session.get_one(KeptSums, key).folded == 3 * COMPARISONS
+        assert statistics.check(session, key) == []
 
 
 def test_counts_beside_a_comparison_are_its_judgments(seeded):

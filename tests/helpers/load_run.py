@@ -15,6 +15,7 @@ from helpers.load_checks import violations
 from helpers.load_doors import Api, Door, Pages
 from helpers.load_ledger import Ledger
 from helpers.load_site import SLUG, Invited
+from helpers.load_statistics import look_again_and_again, wrong_statistics
 from helpers.load_stored import Stored, unfinished
 
 # Among any 17 people every habit occurs; their number is odd, so that half of those with each habit
@@ -62,6 +63,7 @@ class Load:
             if self.trouble is not None:
                 group.create_task(self.trouble(ledger, finished))
             group.create_task(self._watch(finished))
+            group.create_task(look_again_and_again(self.url, finished))
         # Who went away holds a lease until its time is over; then anybody who asks ends it.
         await asyncio.sleep(self.lease_seconds + 0.1)
         await last.work()
@@ -90,5 +92,6 @@ def _door(person: Invited, number: int) -> Door:
 
 def assert_all_promises_kept(url: str, ledger: Ledger) -> None:
     """No violation in the database, and no answer that nobody should get."""
-    found = ledger.problems + violations(Stored.read(url), ledger)
+    stored = Stored.read(url)
+    found = [*ledger.problems, *violations(stored, ledger), *wrong_statistics(url, stored)]
     assert not found, f"{len(found)} violations:\n" + "\n".join(found[:20])

@@ -1,0 +1,59 @@
+"""Somebody who looks at a project's statistics while others judge, and what must hold then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+from helpers.load_site import SLUG
+from helpers.load_stored import Stored
+
+from app.db import Database, utc_now
+from app.errors import StorageUnavailable
+from app.services import projects, statistics
+
+PAUSE = 0.5
+
+
+async def look_again_and_again(url: str, finished: asyncio.Event) -> None:
+    """Fold what is pending every half second; a database that is down is asked again."""
+    with closing(_Looking(url)) as looking:
+        while not finished.is_set():
+            with suppress(StorageUnavailable):
+                await asyncio.to_thread(looking.fold)
+            await asyncio.sleep(PAUSE)
+
+
+class _Looking:
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    def fold(self) -> None:
+        with self.database.reading() as session:
+            key = projects.by_slug(session, SLUG).id
+        statistics.fold(self.database, key, now=utc_now())
+
+    def close(self) -> None:
+        self.database.dispose()
+
+
+def wrong_statistics(url: str, stored: Stored) -> Iterator[str]:
+    """The folded state holds every judgment, and what a computation from all rows gives; its
+    patterns are those of the votes, which plain SQL has counted."""
+    with closing(_Looking(url)) as looking:
+        database = looking.database
+        with database.reading() as session:
+            key = projects.by_slug(session, SLUG).id
+            yield from statistics.check(session, key)
+        found = statistics.read(database, key, now=utc_now())
+    if (found.judgments, found.waiting) != (len(stored.judgments), 0):
+        yield f"{found.judgments} judgments are folded of {len(stored.judgments)}"
+    expected: Counter[tuple[int, ...]] = Counter()
+    for row in stored.votes:
+        labels = (row["n_first"], row["n_second"], row["n_tie"], row["n_both_bad"])
+        expected[row["prompt_group"] % 32, *labels] += row["comparisons"]
+    kept = {key: n for key, (n,) in found.sums.rows("all").items()}
+    if kept != {key: n for key, n in expected.items() if n}:
+        yield f"patterns: folded {kept}, counted {expected}"
