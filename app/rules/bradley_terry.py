@@ -70,7 +70,7 @@ def is_connected(wins: Floats) -> Mask:
     reached: Floats = np.where(wins > 0, 1.0, np.eye(wins.shape[1]))
     for _ in range(max(1, (wins.shape[1] - 1).bit_length())):
         reached = np.minimum(reached @ reached, 1.0)
-    connected: Mask = (reached > 0).all(axis=(1, 2))
+    connected: Mask = np.all(reached > 0, axis=(1, 2))
     return connected
 
 

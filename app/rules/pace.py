@@ -1,0 +1,66 @@
+"""How fast judgments are, relative to the text shown.
+
+Times are skewed and hold coffee breaks, so everything is on logarithms, medians and median absolute
+deviations (Iglewicz & Hoaglin 1993: |z| > 3.5 is an outlier).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from app.rules.bootstrap import Floats, Statistic
+from app.rules.proportions import wilson
+
+OUTLIER = 3.5
+NORMAL_MAD = 0.6745
+"""Median absolute deviation of a standard normal variable."""
+FASTEST_READING = 12.0
+"""Words a second that nobody reads."""
+
+
+def robust_z(values: ArrayLike) -> Floats | None:
+    """(N,): 0.6745 (x - median) / MAD; None where more than half are equal, so that MAD is 0."""
+    x = np.asarray(values, dtype=np.float64)
+    if not len(x):
+        return x
+    centred = x - np.median(x)
+    mad = float(np.median(np.abs(centred)))
+    return None if mad == 0 else NORMAL_MAD * centred / mad
+
+
+def pace_z(seconds: ArrayLike, words: ArrayLike) -> Floats | None:
+    """(N,): robust z of one annotator's ln(seconds) after regressing them on ln(words shown).
+
+    Below -3.5 is faster than the text and the annotator's own pace explain. None where the
+    deviation is 0. Raises ValueError for times or lengths that are not positive.
+    """
+    t, w = (np.asarray(values, dtype=np.float64) for values in (seconds, words))
+    if (t <= 0).any() or (w <= 0).any():
+        raise ValueError("seconds and words have to be positive; leave other judgments out")
+    x, y = np.log(w), np.log(t)
+    centred = x - x.mean() if len(x) else x
+    spread = float(centred @ centred)
+    slope = float(centred @ y) / spread if spread > 0 else 0.0
+    residuals = y - slope * centred
+    # What is equal but for rounding has no deviation.
+    return robust_z(np.round(residuals, 9))
+
+
+def click_through(log_words_per_second: Sequence[float], counts: Sequence[int]) -> Statistic:
+    """Share of judgments faster than anybody reads, from a histogram of ln(words per second)."""
+    limit = math.log(FASTEST_READING)
+    fast = sum(n for x, n in zip(log_words_per_second, counts, strict=True) if x > limit)
+    return wilson(fast, sum(counts), undefined="no_times")
+
+
+def median_of_bins(values: Sequence[float], counts: Sequence[int], width: float) -> float | None:
+    """Median of binned values, spread evenly over their bins; values are the bins' middles."""
+    total = sum(counts)
+    below = 0
+    for value, n in sorted(zip(values, counts, strict=True)):
+        if n and below + n >= total / 2:
+            return value - width / 2 + width * (total / 2 - below) / n
+        below += n
+    return None
