@@ -32,10 +32,8 @@ from app.rules.project_sums import Names, ProjectSums, differences
 from app.services import statistics_rows
 from app.services.statistics_rows import JudgedRows, Which
 
-FOLDED_AT_ONCE = 5000
-"""Pending judgments in one transaction, which keeps others from writing to SQLite meanwhile."""
-FOLDED_FOR_A_PAGE = 4
-"""So many times, at most, before a page is shown."""
+FOLDED_AT_ONCE = 2000
+"""Pending judgments that are folded in one transaction, and before a page is shown."""
 BUILT_AT_ONCE = 10_000
 """Comparisons in memory while a state is built."""
 IN_LIST = 900
@@ -49,15 +47,13 @@ class _Kept:
 
 
 def read(database: Database, project_id: UUID, *, now: datetime) -> ProjectStatistics:
-    """The project's statistics, with what is pending folded in.
+    """The project's statistics, with up to FOLDED_AT_ONCE pending judgments folded in; the answer
+    says how many are still waiting, for `catch_up` after the page is shown.
 
-    Of more than FOLDED_FOR_A_PAGE * FOLDED_AT_ONCE pending judgments the rest stays pending; the
-    answer says how many. A project without a state has it built first, which takes long where
-    there are millions of judgments: imports, upgrades and `catch_up` do it before anybody asks.
+    A project without a state has it built first, which takes minutes where there are millions of
+    judgments: imports and upgrades do it before anybody asks.
     """
-    for _ in range(FOLDED_FOR_A_PAGE):
-        if not fold(database, project_id, now=now):
-            break
+    fold(database, project_id, now=now)
     with database.reading() as session:
         kept = _kept(session, project_id)
         waiting = session.scalar(

@@ -263,14 +263,13 @@ def test_a_page_folds_only_so_many_and_says_how_many_wait(database, monkeypatch)
     for number in range(1, 9):
         history.do_import(number, votes)
     monkeypatch.setattr(statistics, "FOLDED_AT_ONCE", 4)
-    monkeypatch.setattr(statistics, "FOLDED_FOR_A_PAGE", 2)
 
     # The judgments of a comparison are folded together, so it is six at a time.
     first = statistics.read(database, history.project_id, now=NOON)
     statistics.catch_up(database, history.project_id, now=NOON)
     last = statistics.read(database, history.project_id, now=NOON)
 
-    assert (first.judgments, first.waiting) == (12, 12)
+    assert (first.judgments, first.waiting) == (6, 18)
     assert (last.judgments, last.waiting) == (24, 0)
 
 
