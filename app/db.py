@@ -7,8 +7,10 @@ processes, so that writers queue instead of failing. Migrations are in `migratio
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -21,7 +23,6 @@ from sqlalchemy import (
     Dialect,
     Executable,
     MetaData,
-    Row,
     create_engine,
     event,
     inspect,
@@ -43,7 +44,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidInput, StorageUnavailable
-from app.prepared import run
+from app.prepared import run, run_on
 
 try:
     import fcntl
@@ -57,6 +58,8 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+PING_AFTER_SECONDS = 1.0
 
 
 class Base(DeclarativeBase):
@@ -167,6 +170,25 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+def _ping_after_a_pause(engine: Engine) -> None:
+    """Replace a connection that the server closed meanwhile. To ask before every transaction would
+    cost as much as a statement does."""
+    broken = engine.dialect.loaded_dbapi.Error
+
+    @event.listens_for(engine, "checkin")
+    def remember(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) < PING_AFTER_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except broken as error:
+            raise DisconnectionError("the server closed the connection") from error
+
+
 class Database:
     """One engine and its transactions."""
 
@@ -174,18 +196,17 @@ class Database:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = (
-            {}
-            if self.is_sqlite
-            else {
-                "pool_pre_ping": True,
-                "connect_args": {"options": "-c timezone=UTC"},
-            }
+            {} if self.is_sqlite else {"connect_args": {"options": "-c timezone=UTC"}}
         )
         self.engine = create_engine(self.url, **options)
         path = _file_of(self.url) if self.is_sqlite else None
         self._may_create = False
         if self.is_sqlite:
             _configure_sqlite(self.engine)
+            self._looking_up_engine = self.engine
+        else:
+            _ping_after_a_pause(self.engine)
+            self._looking_up_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         if path is not None:
             _watch_file(self.engine, path, lambda: self._may_create)
         self._turn = _Turn(path) if self.is_sqlite else nullcontext()
@@ -211,11 +232,11 @@ class Database:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
-    def look_up(self, statement: Executable, **values: Any) -> Row[Any] | None:
+    def look_up(self, statement: Executable, **values: Any) -> Any:
         """The only row of a statement that was built once, or None: for what every request asks
-        before anything else."""
-        with self._guard(), self.engine.connect() as connection:
-            return connection.execute(statement, values).one_or_none()
+        before anything else, without a transaction around it."""
+        with self._guard(), self._looking_up_engine.connect() as connection:
+            return run_on(connection, statement, values).one_or_none()
 
     @contextmanager
     def connecting(self, *, create: bool = False) -> Iterator[Connection]:

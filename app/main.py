@@ -6,7 +6,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 
 from app.api import v1
@@ -14,6 +13,7 @@ from app.db import Database
 from app.logs import RequestLog
 from app.metrics import count_database_errors
 from app.settings import Settings, require_good_secrets
+from app.threads import limit_threads
 from app.web import (
     account,
     admin,
@@ -37,15 +37,11 @@ from app.web.errors import install_error_pages
 from app.web.request_limits import RequestLimiter, limit_requests
 from app.web.security import MAX_BODY_BYTES, SecurityHeaders
 
-SQLITE_THREADS = 4
-"""More threads than this only queue up at SQLite's single writer and make every answer later."""
-
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
-    if database.is_sqlite:
-        current_default_thread_limiter().total_tokens = SQLITE_THREADS
+    limit_threads(is_sqlite=database.is_sqlite)
     yield
     database.dispose()
 

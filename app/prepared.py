@@ -1,20 +1,20 @@
-"""Statements that run with every judgment, compiled once and run by SQLite's driver.
+"""Statements that run with every judgment, compiled once and run by the database's driver.
 
 SQLite answers such a statement in some 20 µs, inside this process and with its one writer waiting
-for us; SQLAlchemy's way to it takes four times as long. What SQLAlchemy knows is used: the text,
-and how each type goes in and comes out. On PostgreSQL, and whenever anything is unusual (lists in
-IN, defaults made by Python, an error), a statement goes SQLAlchemy's own way.
+for us; SQLAlchemy's way to it takes four times as long, and on PostgreSQL as long as the statement
+itself. What SQLAlchemy knows is used: the text, and how each type goes in and comes out. Whenever
+anything is unusual (lists in IN, defaults made by Python), a statement goes SQLAlchemy's own way,
+and so does every error.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select
+from sqlalchemy import Connection, Executable, Float, Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
@@ -44,19 +44,21 @@ class Rows(list[Any]):
 
 
 class Prepared:
-    """A statement with the names of its values, for SQLite."""
+    """A statement with the names of its values."""
 
     def __init__(self, statement: Executable, names: tuple[str, ...], dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
         self.text: str = compiled.string
         binds = compiled.binds
-        missing = [name for name in compiled.positiontup if binds[name].required]
+        # By place on SQLite, by name on PostgreSQL.
+        places = compiled.positiontup or list(dict.fromkeys(compiled.bind_names.values()))
+        missing = [name for name in places if binds[name].required]
         if missing := [name for name in missing if name not in names]:
             raise TypeError(f"the statement needs values for {', '.join(missing)}: {self.text}")
         self.values: list[tuple[str, Any, Convert]] = [
-            (name, binds[name].value, _going_in(binds[name].type, dialect))
-            for name in compiled.positiontup
+            (name, binds[name].value, _going_in(binds[name].type, dialect)) for name in places
         ]
+        self.is_positional = compiled.positiontup is not None
         self.is_usual = not (
             any(bind.expanding for bind in binds.values())
             or compiled.insert_prefetch
@@ -70,12 +72,18 @@ class Prepared:
             converters = [_coming_out(column.type, dialect) for column in columns]
             self.coming_out = [(i, c) for i, c in enumerate(converters) if c is not None]
 
-    def run(self, driver: sqlite3.Connection, given: Mapping[str, Any]) -> Rows:
+    def converted(self, given: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
         values = []
         for name, default, convert in self.values:
             value = given.get(name, default)
             values.append(value if convert is None else convert(value))
-        cursor = driver.execute(self.text, values)
+        if self.is_positional:
+            return values
+        return {name: value for (name, _, _), value in zip(self.values, values, strict=True)}
+
+    def run(self, driver: Any, given: Mapping[str, Any]) -> Rows:
+        """`driver` is a connection of sqlite3 or psycopg."""
+        cursor = driver.execute(self.text, self.converted(given))
         if self.row is None:
             return Rows()
         rows = Rows()
@@ -93,6 +101,9 @@ def _going_in(kind: Any, dialect: Dialect) -> Convert:
 
 
 def _coming_out(kind: Any, dialect: Dialect) -> Convert:
+    if dialect.name == "postgresql" and isinstance(kind, Float):
+        # SQLAlchemy asks which type the answer has; it is double precision, as ours all are.
+        return None
     convert: Convert = kind.dialect_impl(dialect).result_processor(dialect, None)
     return convert
 
@@ -107,17 +118,21 @@ def run(session: Session, statement: Executable, **values: Any) -> Rows:
 
     Objects that wait to be flushed are not, and those loaded before do not change.
     """
-    connection = _connection(session)
-    if connection.dialect.name == "sqlite":
-        prepared = _prepare(statement, tuple(values), connection.dialect)
-        driver = connection.connection.driver_connection
-        if prepared.is_usual and isinstance(driver, sqlite3.Connection):
-            try:
-                return prepared.run(driver, values)
-            except sqlite3.Error:
-                # Told and counted as every other error of the database is.
-                pass
-    return _run_usually(connection, statement, values)
+    return run_on(_connection(session), statement, values)
+
+
+def run_on(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:
+    """The same, on a connection."""
+    dialect = connection.dialect
+    prepared = _prepare(statement, tuple(values), dialect)
+    if not prepared.is_usual:
+        return _run_usually(connection, statement, values)
+    try:
+        return prepared.run(connection.connection.driver_connection, values)
+    except dialect.loaded_dbapi.Error as error:
+        # Told and counted as every other error of the database is.
+        connection._handle_dbapi_exception(error, prepared.text, None, None, None)
+        raise AssertionError("that raises always") from error
 
 
 def _connection(session: Session) -> Connection:

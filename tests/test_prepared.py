@@ -1,11 +1,12 @@
-"""Statements that go to SQLite's driver by the short way say what SQLAlchemy says."""
+"""Statements that go to the database's driver by the short way say what SQLAlchemy says."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 
 from app import migrate
 from app.db import Database
@@ -22,11 +23,19 @@ RENAME = (
 )
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Database:
-    found = Database(f"sqlite:///{tmp_path}/prefloop.db")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        server, url = None, f"sqlite:///{tmp_path}/prefloop.db"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        url = server.create_database("prepared")
+    found = Database(url)
     migrate.upgrade(found)
-    return found
+    yield found
+    found.dispose()
+    if server is not None:
+        server.drop_database("prepared")
 
 
 def add_project(database: Database, slug: str = "p") -> UUID:
@@ -98,5 +107,34 @@ def test_a_list_of_values_and_a_default_of_python_go_the_usual_way(database):
 
 def test_an_error_is_the_one_that_sqlalchemy_raises(database):
     add_project(database)
-    with pytest.raises(StorageUnavailable, match="UNIQUE constraint failed"):
+    with pytest.raises(StorageUnavailable, match=r"UNIQUE constraint failed|duplicate key"):
         add_project(database)
+    # The transaction is over, and the connection serves the next one.
+    add_project(database, "another")
+    with database.reading() as session:
+        assert len(session.scalars(select(Project)).all()) == 2
+
+
+def test_what_every_request_asks_is_answered_without_a_transaction(database):
+    key = add_project(database)
+    found = database.look_up(BY_SLUG, slug="p")
+    assert (found.id, found.settings["list"]) == (key, [1, None])
+    assert database.look_up(BY_SLUG, slug="missing") is None
+    add_project(database, "written afterwards on the same connection")
+
+
+def test_a_connection_that_the_server_closed_is_replaced_after_a_pause(database, monkeypatch):
+    if database.is_sqlite:
+        pytest.skip("SQLite has no server")
+    monkeypatch.setattr("app.db.PING_AFTER_SECONDS", 0.0)
+    key = add_project(database)
+    other = Database(database.url.render_as_string(hide_password=False))
+    with other.writing() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    other.dispose()
+    assert database.look_up(BY_SLUG, slug="p").id == key

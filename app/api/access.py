@@ -18,6 +18,7 @@ from app.models.accounts import Annotator, Role
 from app.services import tokens
 from app.services.tokens import Scope
 from app.settings import Settings
+from app.threads import short
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class ApiMay(Rule):
     def allows(self, role: Role | None) -> bool:
         return reaches(role, self.role)
 
-    def __call__(self, request: Request) -> Annotator:
+    async def __call__(self, request: Request) -> Annotator:
         database = cast(Database, request.app.state.database)
-        bearer = tokens.authenticate(database, _token(request), now=utc_now())
+        bearer = await _authenticate(database, _token(request), now=utc_now())
         if self.scope not in bearer.scopes:
             raise Forbidden(
                 f"This token is for {', '.join(sorted(bearer.scopes))}; this needs the scope "
@@ -45,6 +46,9 @@ class ApiMay(Rule):
                 "Ask an admin if you should have it."
             )
         return bearer.annotator
+
+
+_authenticate = short(tokens.authenticate)
 
 
 def _token(request: Request) -> str:

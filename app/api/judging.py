@@ -21,6 +21,7 @@ from app.api.schemas import (
 from app.db import utc_now
 from app.rules.export_rows import iso
 from app.services import assignments, guidelines, judgments, projects
+from app.threads import short
 
 router = APIRouter(tags=["Judging"])
 
@@ -37,6 +38,7 @@ router = APIRouter(tags=["Judging"])
         409,
     ),
 )
+@short
 def take_assignment(
     annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: Slug
 ) -> Response:
@@ -73,6 +75,7 @@ def take_assignment(
         413,
     ),
 )
+@short
 def submit_judgment(
     annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: JudgmentRequest
 ) -> Response:
@@ -99,6 +102,7 @@ def submit_judgment(
     status_code=204,
     responses=described({204: {"description": "It goes to somebody else."}}, 404, 409, 413),
 )
+@short
 def skip(
     annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
@@ -115,6 +119,7 @@ def skip(
     status_code=204,
     responses=described({204: {"description": "An admin will see the flag."}}, 404, 413),
 )
+@short
 def flag(
     annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
@@ -132,6 +137,7 @@ def flag(
         {200: {"description": "It is yours until then.", "model": LeaseAnswer}}, 404, 409
     ),
 )
+@short
 def extend_lease(
     annotator: Annotating, database: DatabaseDep, settings: SettingsDep, assignment_id: AssignmentId
 ) -> Response:

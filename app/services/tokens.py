@@ -221,7 +221,7 @@ def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
             "This API token is unknown, expired or revoked, or its owner is disabled; make a new "
             "one on the page “API tokens” or with `prefloop token create`."
         )
-    annotator = Annotator(**{column.name: row._mapping[column] for column in _OWNER})
+    annotator = Annotator(**{column.name: getattr(row, column.name) for column in _OWNER})
     make_transient_to_detached(annotator)
     bearer = Bearer(annotator, row.token_id, frozenset(row.scopes), row.last_used_at)
     _note_use(database, bearer, now=now)

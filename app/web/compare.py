@@ -22,6 +22,7 @@ from app.services.assignments import AssignmentView
 from app.services.judgments import Submission
 from app.services.progress import Progress
 from app.settings import Settings
+from app.threads import short
 from app.web.access import CurrentAnnotator
 from app.web.pages import render
 from app.web.visitors import DatabaseDep, SettingsDep
@@ -103,6 +104,7 @@ def _work(database: Database, annotator: Annotator, settings: Settings, leased: 
 
 
 @router.get("/compare")
+@short
 def show_comparison(
     request: Request,
     annotator: CurrentAnnotator,
@@ -131,6 +133,7 @@ def _project_of(session: Session, annotator: Annotator, slug: str, assignment_id
 
 
 @router.post("/assignments/{assignment_id}/judgment")
+@short
 def submit_judgment(
     request: Request,
     annotator: CurrentAnnotator,
@@ -151,6 +154,7 @@ def submit_judgment(
 
 
 @router.post("/assignments/{assignment_id}/skip")
+@short
 def skip_comparison(
     request: Request,
     annotator: CurrentAnnotator,
@@ -170,6 +174,7 @@ def skip_comparison(
 
 
 @router.post("/assignments/{assignment_id}/flag")
+@short
 def flag_comparison(
     request: Request,
     annotator: CurrentAnnotator,
@@ -185,6 +190,7 @@ def flag_comparison(
 
 
 @router.post("/assignments/{assignment_id}/heartbeat")
+@short
 def extend_lease(
     annotator: CurrentAnnotator,
     database: DatabaseDep,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from app.access import reaches
 from app.db import Database, utc_now
@@ -21,6 +20,7 @@ from app.models.accounts import Annotator, Role
 from app.services import accounts
 from app.services.accounts import SignedIn
 from app.settings import Settings
+from app.threads import short
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ async def current_visitor(request: Request) -> Visitor:
     """Looked up once a request; also kept on `request.state` for the error page."""
     settings = settings_of(request)
     token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
-    signed_in = await run_in_threadpool(_find_session, request, token) if token else None
+    signed_in = await _find_session(request, token) if token else None
     if signed_in is None:
         visitor = _stranger(request, settings)
     else:
@@ -119,6 +119,7 @@ async def current_visitor(request: Request) -> Visitor:
     return visitor
 
 
+@short
 def _find_session(request: Request, token: str) -> SignedIn | None:
     with database_of(request).reading() as session:
         return accounts.find_session(session, token, now=utc_now())
