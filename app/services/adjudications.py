@@ -212,16 +212,26 @@ def history(session: Session, comparison_id: UUID) -> list[AdjudicationView]:
     ]
 
 
-def count_current(session: Session, project: Project, *, contested: bool = False) -> int:
-    """Comparisons with an adjudication; `contested` counts only those annotators differ on."""
-    current = select(func.count(Adjudication.id)).where(
-        Adjudication.project_id == project.id, is_current()
+def count_contested(session: Session, project: Project) -> int:
+    """Comparisons that annotators differ on and that have an adjudication."""
+    current = (
+        select(func.count(Adjudication.id))
+        .join(Comparison, Comparison.id == Adjudication.comparison_id)
+        .where(Adjudication.project_id == project.id, is_current(), Comparison.contested)
     )
-    if contested:
-        current = current.join(Comparison, Comparison.id == Adjudication.comparison_id).where(
-            Comparison.contested
-        )
     return session.scalar(current) or 0
+
+
+def outcomes(session: Session, project: Project) -> dict[str, int]:
+    """Current adjudications by outcome, most first."""
+    n = func.count()
+    rows = session.execute(
+        select(Adjudication.outcome, n)
+        .where(Adjudication.project_id == project.id, is_current())
+        .group_by(Adjudication.outcome)
+        .order_by(n.desc(), Adjudication.outcome)
+    )
+    return dict(rows.all())
 
 
 def causes(session: Session, project: Project) -> list[CauseRow]:

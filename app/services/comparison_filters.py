@@ -89,6 +89,8 @@ class ComparisonFilter:
     """Name of somebody else who judged it, and said something else unless `labels` are given."""
     labels: tuple[str, str] | None = None
     """What `annotator` and `other` said: two of `first`, `second`, `tie`, `both_bad`."""
+    outcome: str = ""
+    """Of its adjudication."""
     cause: str = ""
     """That its adjudication names, or `unclear`."""
     counts: LabelCounts | None = None
@@ -164,7 +166,7 @@ def _driver(
     """The filter that leaves least to look at."""
     if people:
         return _by_annotator(session, project, people)
-    if wanted.cause or wanted.show == "adjudicated":
+    if wanted.outcome or wanted.cause or wanted.show == "adjudicated":
         place = Adjudication.adjudicated_at
         rows = _placed(Adjudication.comparison_id, place)
         return _Driver(rows.where(Adjudication.project_id == project.id).order_by(place.desc()))
@@ -259,6 +261,8 @@ def _conditions(
         found.append(_judged(Judgment.received_at >= start, Judgment.received_at < start + WEEK))
     if wanted.strength is not None:
         found.append(_mean_strength() == wanted.strength)
+    if wanted.outcome:
+        found.append(adjudicated(Adjudication.outcome == wanted.outcome))
     if wanted.cause:
         named = None if wanted.cause == UNCLEAR else wanted.cause
         followed = [Adjudication.guideline_version_id == key] if wanted.version is not None else []

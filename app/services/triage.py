@@ -60,7 +60,6 @@ class TriagePage:
     total: int
     """Comparisons in the queue, at most WINDOW."""
     contested: int
-    adjudicated: int
     undecided: int
     """Contested and not adjudicated, by anybody."""
     is_cut: bool
@@ -96,8 +95,7 @@ def page_of(
         pages=pages,
         total=len(queue),
         contested=contested,
-        adjudicated=adjudications.count_current(session, project),
-        undecided=contested - adjudications.count_current(session, project, contested=True),
+        undecided=contested - adjudications.count_contested(session, project),
         is_cut=is_cut,
     )
 
@@ -203,6 +201,7 @@ def _in_order(
     ):
         if milliseconds is not None:
             times[comparison].append(milliseconds / 1000)
+    is_timed = bool(times)
     typical = typical_seconds(times.values())
     candidates = []
     for key, counts, gain in found:
@@ -212,7 +211,7 @@ def _in_order(
                 key,
                 counts,
                 None if gain is None else gain / seconds,
-                seconds if times else None,
+                seconds if is_timed else None,
             )
         )
     return sorted(candidates, key=lambda found: (-(found.gain or 0.0), found.id))

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 
 from app.errors import InvalidInput
-from app.models.adjudications import Cause
+from app.models.adjudications import Cause, Outcome
 from app.rules.tallies import LABELS
 from app.services.comparison_filters import SHOWN, UNCLEAR, ComparisonFilter
 
@@ -20,6 +20,12 @@ Entry = Annotated[str, Field(max_length=300)]
 SHOWS = ("all", *SHOWN)
 STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
 SAID = {"first": "prefers 1", "second": "prefers 2", "tie": "tie", "both_bad": "both bad"}
+OUTCOMES: dict[str, str] = {
+    Outcome.PREFERRED: "one is better",
+    Outcome.TIE: "tie",
+    Outcome.BOTH_BAD: "both bad",
+    Outcome.SPLIT: "fairly split",
+}
 CAUSES: dict[str, str] = {
     Cause.TASTE: "taste",
     Cause.UNDERSPECIFIED: "underspecified prompt",
@@ -43,6 +49,7 @@ class FilterQuery(BaseModel):
     annotator: Entry = ""
     other: Entry = ""
     labels: Entry = ""
+    outcome: Entry = ""
     cause: Entry = ""
     counts: Entry = ""
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -67,6 +74,7 @@ def read(query: FilterQuery) -> ComparisonFilter:
         annotator=query.annotator.strip(),
         other=query.other.strip(),
         labels=_labels(query.labels),
+        outcome=_one_of("outcome", query.outcome, tuple(OUTCOMES)) if query.outcome else "",
         cause=_one_of("cause", query.cause, tuple(CAUSES)) if query.cause else "",
         counts=_counts(query.counts),
     )
@@ -98,6 +106,7 @@ def chips(wanted: ComparisonFilter) -> list[tuple[str, str]]:
         "version": lambda: f"guideline {wanted.version}" if wanted.version else "no guideline",
         "week": lambda: f"week of {wanted.week}",
         "strength": lambda: f"{STRENGTHS[wanted.strength or 1]} better on average",
+        "outcome": lambda: f"decided: {OUTCOMES[wanted.outcome]}",
         "cause": lambda: f"cause: {CAUSES[wanted.cause]}",
         "counts": lambda: f"votes {' : '.join(map(str, wanted.counts or ()))}",
     }

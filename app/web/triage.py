@@ -15,7 +15,7 @@ from app.errors import InvalidInput
 from app.services import adjudications, candidates, projects, triage
 from app.services.adjudications import Decision
 from app.web.access import CurrentReviewer
-from app.web.comparison_query import CAUSES
+from app.web.comparison_query import CAUSES, OUTCOMES
 from app.web.pages import render
 from app.web.visitors import DatabaseDep
 
@@ -58,12 +58,15 @@ def show_queue(
         project = projects.get_for(session, reviewer, slug)
         found = triage.page_of(session, project, reviewer, tag=tag.strip(), page=page)
         causes = adjudications.causes(session, project)
+        outcomes = adjudications.outcomes(session, project)
     return render(
         request,
         "admin/triage.html",
         project=project,
         found=found,
         causes=causes,
+        outcomes=outcomes,
+        outcome_names=OUTCOMES,
         cause_names=CAUSES,
         tag=tag.strip(),
     )

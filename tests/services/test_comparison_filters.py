@@ -96,6 +96,8 @@ CASES = [
     ({"annotator": LIN, "other": ADA, "labels": ("first", "second")}, []),
     ({"annotator": LIN, "other": ADA, "labels": ("second", "tie")}, [3]),
     ({"annotator": ADA, "other": LIN, "labels": ("first", "first")}, [2]),
+    ({"outcome": "tie"}, [2]),
+    ({"outcome": "preferred"}, []),
     ({"cause": "taste"}, [1]),
     ({"cause": "unclear"}, [2]),
     ({"cause": "taste", "version": 0}, [1]),

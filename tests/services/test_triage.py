@@ -39,6 +39,7 @@ def test_the_more_even_and_the_more_disputed_come_first(database, vera):
     assert numbers(page) == [3, 2, 4]
     assert [row.votes for row in page.rows] == [[1, 1], [2, 1], [3, 1]]
     assert page.rows[0].gain == 1
+    assert [row.seconds for row in page.rows] == [None, None, None]
     mean = (1 + 0 + 1 / 3 + 1 / 2) / 4
     first = 1 - mean / 2
     assert page.rows[1].gain == pytest.approx(0.96 * (1 - (1 + mean) / 4) / first)
@@ -69,7 +70,7 @@ def test_what_is_decided_or_was_judged_by_the_reviewer_is_not_in_their_queue(dat
     decide(database, vera, keys[0], "split")
     page = queue(database, vera)
     assert sorted(numbers(page)) == [2, 3]
-    assert (page.contested, page.adjudicated, page.undecided) == (3, 1, 2)
+    assert (page.contested, page.undecided) == (3, 2)
     assert queue(database, judge).rows == []
 
 

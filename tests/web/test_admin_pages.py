@@ -143,7 +143,8 @@ def test_a_reviewer_reads_admin_pages_and_sees_no_button_that_changes_something(
 ) -> None:
     visit = site.signed_in("reviewer", Role.REVIEWER)
     for name in (
-        "overview", "comparisons", "queue", "agreement", "annotators", "guideline", "exports",
+        "overview", "comparisons", "triage", "queue", "agreement", "annotators", "guideline",
+        "exports",
     ):  # fmt: skip
         page = visit.get(f"/admin/kitchen/{name}")
         assert page.status_code == 200

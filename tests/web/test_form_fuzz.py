@@ -18,7 +18,8 @@ from app.web.access import SAFE_METHODS
 
 OTHER_NAMES = [
     "csrf_token", "page", "show", "name", "next", "project", "action", "tag", "source", "version",
-    "week", "strength", "annotator", "other", "labels", "cause", "counts", "candidate", "revises",
+    "week", "strength", "annotator", "other", "labels", "cause", "outcome", "counts",
+    "candidate", "revises",
 ]  # fmt: skip
 HALF_A_CHARACTER = b"\xed\xa0\x80"
 NASTY = [

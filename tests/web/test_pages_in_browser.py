@@ -105,7 +105,8 @@ def test_pages_have_no_accessibility_violation_and_fit_a_phone(
     judge_five_by_keyboard(page)
     look("nothing left")
     for name in (
-        "overview", "comparisons", "queue", "agreement", "annotators", "guideline", "exports",
+        "overview", "comparisons", "triage", "queue", "agreement", "annotators", "guideline",
+        "exports",
     ):  # fmt: skip
         page.goto(f"{address}/admin/kitchen/{name}")
         look(f"admin {name}")
