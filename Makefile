@@ -26,11 +26,11 @@ PEER ?= .venv-label-studio
 LABEL_STUDIO := 1.23.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check format soak bench-server clean
+.PHONY: help demo test lint check format soak bench-server bench-agreement clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make demo SERVE=0 SEED=1 PORT=8000    no web app at the end; another seed; another port'
 	@echo '  make test PYTEST_OPTIONS="-k split"   only some tests; TEST_PROCESSES=1 for one at a time'
@@ -49,6 +49,9 @@ soak: $(VENV)/.ok-browser ## Run the slow tests
 
 bench-server: $(VENV)/.ok-dev $(PEER)/.ok ## Measure annotators at work, admin pages, and Label Studio beside them
 	$(BENCH).server --peer $(PEER) $(if $(filter 1,$(QUICK)),--quick) $(BENCH_OPTIONS)
+
+bench-agreement: $(VENV)/.ok-dev ## Measure agreement over a million judgments, beside other implementations
+	$(BENCH).agreement $(if $(filter 1,$(QUICK)),--quick) $(BENCH_OPTIONS)
 
 lint: $(VENV)/.ok-dev ## Check format, lint and types
 	$(BIN)/ruff format --check .

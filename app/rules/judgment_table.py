@@ -7,6 +7,8 @@ import numpy as np
 from app.rules.bootstrap import Integers
 from app.rules.coefficients import Counts, leave_one_out_credit
 
+_FEW_KEYS = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgments:
@@ -49,15 +51,20 @@ def count_patterns(judgments: Judgments) -> Patterns:
 def patterns_of(counts: Counts) -> Patterns:
     """The distinct rows of (N, q) counts."""
     base, q = int(counts.max(initial=0)) + 1, counts.shape[1]
-    if base**q < 2**62:
-        # A row read as the digits of one number sorts as the row does, and much faster.
-        keys = counts @ np.array([base**k for k in reversed(range(q))], dtype=np.int64)
-        _, first, of_item, items = np.unique(
-            keys, return_index=True, return_inverse=True, return_counts=True
-        )
-        return Patterns(counts=counts[first], items=items, of_item=of_item)
-    rows, of_item, items = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
-    return Patterns(counts=rows, items=items, of_item=of_item.reshape(-1))
+    if base**q >= 2**62:
+        rows, of_item, items = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
+        return Patterns(counts=rows, items=items, of_item=of_item.reshape(-1))
+    # A row read as the digits of one number sorts as the row does, and much faster.
+    digits = np.array([base**k for k in reversed(range(q))], dtype=np.int64)
+    keys = counts @ digits
+    if base**q <= _FEW_KEYS:
+        times = np.bincount(keys, minlength=base**q)
+        distinct = np.flatnonzero(times)
+        places = np.cumsum(times > 0) - 1
+        of_item, items = places[keys], times[distinct]
+    else:
+        distinct, of_item, items = np.unique(keys, return_inverse=True, return_counts=True)
+    return Patterns(counts=distinct[:, None] // digits % base, items=items, of_item=of_item)
 
 
 def leave_one_out_by_annotator(

@@ -179,6 +179,19 @@ def test_items_are_resampled_not_pairs_so_the_interval_is_as_wide_as_the_items_d
     assert 0.18 < found.high - found.low < 0.30
 
 
+def test_the_interval_holds_the_true_alpha_about_nineteen_times_of_twenty():
+    """Three labels an item, each A with a probability drawn evenly from 0 to 1: two labels agree
+    with probability E[p^2 + (1 - p)^2] = 2/3 against a chance of 1/2, so alpha is 1/3."""
+    rng, inside = np.random.default_rng(3), 0
+    for _ in range(300):
+        first = rng.binomial(3, rng.random(120))
+        found = estimated(nominal(np.column_stack([first, 3 - first])))
+        inside += found.low <= 1 / 3 <= found.high
+
+    # 285 of 300 are expected, with a standard error of 4.
+    assert 273 <= inside <= 297
+
+
 @given(count_tables(3))
 @settings(max_examples=40, deadline=None)
 def test_alpha_of_coincidences_is_that_of_counts(counts):
