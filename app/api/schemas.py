@@ -189,6 +189,10 @@ class PreferenceRow(BaseModel):
     strength: float | None
     judgments: int
     agreement: float | None
+    adjudicated: Literal["chosen", "rejected", "tie", "both_bad", "split"] | None = Field(
+        description="What a reviewer decided; `probability` stays that of annotators."
+    )
+    cause: str | None = Field(description="Why annotators differed, as the reviewer says.")
     weight: float
     comparison_id: UUID
     prompt_id: UUID

@@ -34,6 +34,15 @@ class Vote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a reviewer decided of a comparison."""
+
+    outcome: str
+    preferred_id: UUID | None
+    cause: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgedComparison:
     """A comparison with its completions, in canonical order, and its votes, oldest first."""
 
@@ -43,6 +52,7 @@ class JudgedComparison:
     tags: Sequence[str]
     members: Sequence[Member]
     votes: Sequence[Vote]
+    decision: Decision | None = None
 
 
 def aggregated_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]:
@@ -118,6 +128,8 @@ def _row(
         "strength": strength,
         "judgments": judgments,
         "agreement": agreement,
+        "adjudicated": _adjudicated(comparison.decision, chosen),
+        "cause": comparison.decision.cause if comparison.decision else None,
         "weight": 1.0,
         "comparison_id": str(comparison.id),
         "prompt_id": str(comparison.prompt_id),
@@ -127,6 +139,14 @@ def _row(
         "rejected_source": rejected.source,
         "tags": list(comparison.tags),
     }
+
+
+def _adjudicated(decision: Decision | None, chosen: Member) -> str | None:
+    """`chosen` or `rejected`, whichever the reviewer preferred; else the outcome. The reviewer does
+    not change the probability, which is that of annotators."""
+    if decision is None or decision.preferred_id is None:
+        return decision.outcome if decision else None
+    return "chosen" if decision.preferred_id == chosen.id else "rejected"
 
 
 def pseudonym(project_id: UUID, annotator_id: UUID) -> str:

@@ -60,7 +60,7 @@ database reads a partial index only where a query says the same."""
 SPLIT = ("ix_comparisons_split", "contested")
 """Contested comparisons by how often each label was given."""
 LABEL_COUNTS = ("n_first", "n_second", "n_tie", "n_both_bad")
-LOOK_AT = 20_000
+LOOK_AT = 10_000
 WEEK = timedelta(days=7)
 UNCLEAR = "unclear"
 """The cause of adjudications that name none."""

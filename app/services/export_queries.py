@@ -18,8 +18,10 @@ from app.models.projects import (
     Project,
     Prompt,
 )
-from app.rules.export_rows import JudgedComparison, Member, Row, Vote, iso, pseudonym
+from app.rules.export_rows import Decision, JudgedComparison, Member, Row, Vote, iso, pseudonym
 from app.rules.split import split_of
+from app.services import adjudications
+from app.services.adjudications import Decided
 from app.services.current import counts_for
 
 BATCH = 500
@@ -51,6 +53,7 @@ def judged_page(
     ).all()
     ids = [row[0] for row in found]
     votes, members = _votes(session, project, ids), _members(session, ids)
+    decided = adjudications.decided(session, ids)
     prompts = {
         prompt.id: prompt
         for prompt in session.scalars(
@@ -67,6 +70,7 @@ def judged_page(
                 tags=sorted({*prompts[prompt_id].tags, *tags}),
                 members=members[comparison_id],
                 votes=votes[comparison_id],
+                decision=_decision(decided.get(comparison_id)),
             ),
         )
         for comparison_id, prompt_id, tags in found
@@ -147,6 +151,12 @@ def _judgment_row(project: Project, judgment: Judgment, annotator_kind: str) -> 
         "late": judgment.late,
         "supersedes_id": uuid(judgment.supersedes_id),
     }
+
+
+def _decision(found: Decided | None) -> Decision | None:
+    if found is None:
+        return None
+    return Decision(outcome=found.outcome, preferred_id=found.preferred_id, cause=found.cause)
 
 
 def _votes(session: Session, project: Project, ids: list[UUID]) -> dict[UUID, list[Vote]]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import InvalidInput
 from app.models.accounts import Annotator
+from app.models.adjudications import Adjudication
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, Demonstration, GuidelineVersion, Project, Prompt
 from app.models.runs import Export
@@ -207,6 +208,11 @@ def _last_change(session: Session, project: Project) -> datetime:
         ),
         session.scalar(
             select(func.max(Judgment.received_at)).where(Judgment.project_id == project.id)
+        ),
+        session.scalar(
+            select(func.max(Adjudication.adjudicated_at)).where(
+                Adjudication.project_id == project.id
+            )
         ),
         session.scalar(
             select(func.max(GuidelineVersion.published_at)).where(

@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 from app.errors import InvalidInput
 from app.models.adjudications import Cause, Outcome
 from app.rules.tallies import LABELS
-from app.services.comparison_filters import SHOWN, UNCLEAR, ComparisonFilter
+from app.services.comparison_filters import LOOK_AT, SHOWN, UNCLEAR, ComparisonFilter
+
+__all__ = ["CAUSES", "LOOK_AT", "OUTCOMES", "STRENGTHS", "FilterQuery", "chips", "read", "write"]
 
 Entry = Annotated[str, Field(max_length=300)]
 SHOWS = ("all", *SHOWN)

@@ -67,6 +67,7 @@ def show_queue(
         causes=causes,
         outcomes=outcomes,
         outcome_names=OUTCOMES,
+        look_at=triage.LOOK_AT,
         cause_names=CAUSES,
         tag=tag.strip(),
     )
