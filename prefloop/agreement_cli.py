@@ -35,13 +35,16 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         ),
     ] = None,
     categories: Annotated[
-        str | None, typer.Option(help="Labels that could be given [those seen].", metavar="A,B,…")
+        str | None,
+        typer.Option(help="Labels that could be given; those seen without it.", metavar="A,B,…"),
     ] = None,
     ordinal: Annotated[
-        str | None, typer.Option(help="Labels in their order [that of numbers].", metavar="A,B,…")
+        str | None,
+        typer.Option(help="Labels in their order; that of numbers without it.", metavar="A,B,…"),
     ] = None,
     tie_label: Annotated[
-        str | None, typer.Option(help="Label that figures without ties leave out [tie].")
+        str | None,
+        typer.Option(help="Label that figures without ties leave out; `tie` without it."),
     ] = None,
     models: Annotated[
         str | None,
