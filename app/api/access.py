@@ -18,7 +18,7 @@ from app.models.accounts import Annotator, Role
 from app.services import tokens
 from app.services.tokens import Scope
 from app.settings import Settings
-from app.threads import short
+from app.threads import look_up, short
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class ApiMay(Rule):
 
     async def __call__(self, request: Request) -> Annotator:
         database = cast(Database, request.app.state.database)
-        bearer = await _authenticate(database, _token(request), now=utc_now())
+        now, token = utc_now(), _token(request)
+        bearer = await look_up(database.is_sqlite, tokens.authenticate, database, token, now=now)
+        if bearer.used_long_ago(now):
+            await _note_use(database, bearer, now=now)
         if self.scope not in bearer.scopes:
             raise Forbidden(
                 f"This token is for {', '.join(sorted(bearer.scopes))}; this needs the scope "
@@ -48,7 +51,7 @@ class ApiMay(Rule):
         return bearer.annotator
 
 
-_authenticate = short(tokens.authenticate)
+_note_use = short(tokens.note_use)
 
 
 def _token(request: Request) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
@@ -260,18 +260,27 @@ def list_sessions(
     return [SessionRow(s.created_at, s.expires_at, s.token_hash == this_hash) for s in found]
 
 
-def find_session(session: Session, token: str, *, now: datetime) -> SignedIn | None:
+_OWNER = tuple(Annotator.__table__.c)
+# Every request of a page asks this, and building a statement costs more than running it.
+_LIVE_SESSION = (
+    select(SignInSession.csrf_token, *_OWNER)
+    .join(Annotator, Annotator.id == SignInSession.annotator_id)
+    .where(
+        SignInSession.token_hash == bindparam("token_hash"),
+        SignInSession.expires_at > bindparam("now", type_=SignInSession.expires_at.type),
+        Annotator.disabled_at.is_(None),
+    )
+)
+
+
+def find_session(database: Database, token: str, *, now: datetime) -> SignedIn | None:
     """Who is signed in with this token; None where it is unknown, ended, or its owner disabled."""
-    row = session.execute(
-        select(SignInSession, Annotator)
-        .join(Annotator, Annotator.id == SignInSession.annotator_id)
-        .where(
-            SignInSession.token_hash == hash_token(token),
-            SignInSession.expires_at > now,
-            Annotator.disabled_at.is_(None),
-        )
-    ).one_or_none()
-    return None if row is None else SignedIn(row[1], row[0].csrf_token)
+    row = database.look_up(_LIVE_SESSION, token_hash=hash_token(token), now=now)
+    if row is None:
+        return None
+    annotator = Annotator(**{column.name: getattr(row, column.name) for column in _OWNER})
+    make_transient_to_detached(annotator)
+    return SignedIn(annotator, row.csrf_token)
 
 
 def sign_out(session: Session, token: str) -> None:

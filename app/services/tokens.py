@@ -68,6 +68,10 @@ class Bearer:
     scopes: frozenset[str]
     last_used_at: datetime | None
 
+    def used_long_ago(self, now: datetime) -> bool:
+        """Whether this use is to be written down."""
+        return self.last_used_at is None or self.last_used_at <= now - USE_IS_NOTED_EVERY
+
 
 def create(
     session: Session,
@@ -211,10 +215,7 @@ _LIVE_TOKEN = (
 
 
 def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
-    """Whose token this is, by one query. Raises SignInRequired, whatever is wrong with it.
-
-    The time of use is written at most once a minute, so that a busy client costs no writes.
-    """
+    """Whose token this is, by one query. Raises SignInRequired, whatever is wrong with it."""
     row = database.look_up(_LIVE_TOKEN, token_hash=hash_token(text), now=now)
     if row is None:
         raise SignInRequired(
@@ -223,15 +224,13 @@ def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
         )
     annotator = Annotator(**{column.name: getattr(row, column.name) for column in _OWNER})
     make_transient_to_detached(annotator)
-    bearer = Bearer(annotator, row.token_id, frozenset(row.scopes), row.last_used_at)
-    _note_use(database, bearer, now=now)
-    return bearer
+    return Bearer(annotator, row.token_id, frozenset(row.scopes), row.last_used_at)
 
 
-def _note_use(database: Database, bearer: Bearer, *, now: datetime) -> None:
+def note_use(database: Database, bearer: Bearer, *, now: datetime) -> None:
+    """Write down that the token was used. Done at most once a minute, so that a busy client costs
+    no writes."""
     long_ago = now - USE_IS_NOTED_EVERY
-    if bearer.last_used_at is not None and bearer.last_used_at > long_ago:
-        return
     with database.writing() as session:
         session.execute(
             update(ApiToken)

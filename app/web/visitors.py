@@ -18,9 +18,8 @@ from app.access import reaches
 from app.db import Database, utc_now
 from app.models.accounts import Annotator, Role
 from app.services import accounts
-from app.services.accounts import SignedIn
 from app.settings import Settings
-from app.threads import short
+from app.threads import look_up
 
 
 @dataclass(frozen=True)
@@ -110,19 +109,18 @@ async def current_visitor(request: Request) -> Visitor:
     """Looked up once a request; also kept on `request.state` for the error page."""
     settings = settings_of(request)
     token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
-    signed_in = await _find_session(request, token) if token else None
+    signed_in = None
+    if token:
+        database = database_of(request)
+        signed_in = await look_up(
+            database.is_sqlite, accounts.find_session, database, token, now=utc_now()
+        )
     if signed_in is None:
         visitor = _stranger(request, settings)
     else:
         visitor = Visitor(signed_in.annotator, signed_in.csrf_token, token)
     request.state.visitor = visitor
     return visitor
-
-
-@short
-def _find_session(request: Request, token: str) -> SignedIn | None:
-    with database_of(request).reading() as session:
-        return accounts.find_session(session, token, now=utc_now())
 
 
 # Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.

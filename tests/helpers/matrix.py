@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from app.models import tables
-from app.models.accounts import Annotator, AnnotatorKind, ApiToken, Role
+from app.models.accounts import Annotator, AnnotatorKind, ApiToken, Role, SignInSession
 from app.models.projects import Comparison
 from app.services import (
     accounts,
@@ -99,9 +99,7 @@ class Matrix:
             if kind == Kind.OUTSIDER:
                 memberships.remove(session, kitchen, person, by=person, now=NOON)
             token = accounts.start_session(session, person, session_hours=1, now=self.now)
-            signed_in = accounts.find_session(session, token, now=self.now)
-            assert signed_in is not None
-            asker.csrf_token = signed_in.csrf_token
+            asker.csrf_token = session.get_one(SignInSession, hash_token(token)).csrf_token
             client.cookies["prefloop_session"] = token
             asker.bearer, asker.own["token_id"] = self._api_token(session, person)
             if kind == Kind.DISABLED:

@@ -96,13 +96,12 @@ def test_a_session_ends_after_its_hours(database: Database) -> None:
         person(session)
     token = sign_in(database, "ada", PASSWORD)
 
-    with database.reading() as session:
-        last_moment = NOON + timedelta(hours=12) - timedelta(seconds=1)
-        found = accounts.find_session(session, token, now=last_moment)
-        assert found is not None
-        assert found.annotator.name == "ada"
-        assert accounts.find_session(session, token, now=NOON + timedelta(hours=12)) is None
-        assert accounts.find_session(session, token + "x", now=NOON) is None
+    last_moment = NOON + timedelta(hours=12) - timedelta(seconds=1)
+    found = accounts.find_session(database, token, now=last_moment)
+    assert found is not None
+    assert found.annotator.name == "ada"
+    assert accounts.find_session(database, token, now=NOON + timedelta(hours=12)) is None
+    assert accounts.find_session(database, token + "x", now=NOON) is None
 
 
 def test_signing_out_ends_that_session_only(database: Database) -> None:
@@ -113,9 +112,8 @@ def test_signing_out_ends_that_session_only(database: Database) -> None:
     with database.writing() as session:
         accounts.sign_out(session, here)
 
-    with database.reading() as session:
-        assert accounts.find_session(session, here, now=NOON) is None
-        assert accounts.find_session(session, there, now=NOON) is not None
+    assert accounts.find_session(database, here, now=NOON) is None
+    assert accounts.find_session(database, there, now=NOON) is not None
 
 
 def test_a_disabled_person_is_out_at_once_and_cannot_come_back(database: Database) -> None:
@@ -126,8 +124,8 @@ def test_a_disabled_person_is_out_at_once_and_cannot_come_back(database: Databas
     with database.writing() as session:
         people.disable(session, accounts.find_person(session, "ada"), now=NOON)
 
+    assert accounts.find_session(database, token, now=NOON) is None
     with database.writing() as session:
-        assert accounts.find_session(session, token, now=NOON) is None
         with pytest.raises(NotFound, match="not known here"):
             invitations.follow_sign_in_link(session, link, now=NOON)
         late = accounts.create_sign_in_link(session, accounts.find_person(session, "ada"), now=NOON)
@@ -145,8 +143,7 @@ def test_a_new_password_replaces_the_old_one_and_ends_sessions(database: Databas
     with database.writing() as session:
         accounts.reset_password(session, "ada", "another good password", now=NOON)
 
-    with database.reading() as session:
-        assert accounts.find_session(session, token, now=NOON) is None
+    assert accounts.find_session(database, token, now=NOON) is None
     with pytest.raises(SignInRequired):
         sign_in(database, "ada", PASSWORD)
     assert sign_in(database, "ada", "another good password")

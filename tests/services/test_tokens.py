@@ -81,7 +81,10 @@ def test_the_time_of_use_is_written_at_most_once_a_minute(database):
 
     seen = []
     for seconds in (0, 1, 59, 60, 61):
-        tokens.authenticate(database, made.text, now=NOON + timedelta(seconds=seconds))
+        now = NOON + timedelta(seconds=seconds)
+        bearer = tokens.authenticate(database, made.text, now=now)
+        if bearer.used_long_ago(now):
+            tokens.note_use(database, bearer, now=now)
         seen.append(last_use())
 
     minute_later = NOON + timedelta(seconds=60)
