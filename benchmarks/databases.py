@@ -44,6 +44,7 @@ class SqliteDatabases:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: set[Path] = set()
 
     def __enter__(self) -> SqliteDatabases:
         return self
@@ -63,12 +64,22 @@ class SqliteDatabases:
             for leftover in self._folder.glob(f"{part.name}*"):
                 leftover.unlink()
         if comparisons > SMALL:
+            self._read_once(kept)
             return f"sqlite:///{kept}"
         run = self._folder / "run.db"
         for leftover in self._folder.glob("run.db*"):
             leftover.unlink()
         shutil.copy(kept, run)
         return f"sqlite:///{run}"
+
+    def _read_once(self, path: Path) -> None:
+        """Put the file into memory, where it was after its seeding and where a server that has run
+        for some days has it; a first run would wait for the disk otherwise."""
+        if path not in self._read:
+            self._read.add(path)
+            with path.open("rb") as file:
+                while file.read(1 << 24):
+                    pass
 
 
 def _close_log(path: Path) -> None:
