@@ -16,6 +16,7 @@ from app.api.schemas import GuidelineRequest, PreferenceRow, ProjectAnswer, Proj
 from app.db import Database, utc_now
 from app.models.projects import Project
 from app.rules.agreement import AgreementReport
+from app.rules.soft_labels import Reliability
 from app.services import agreement, audit, exports, guidelines, progress, projects
 from app.services.audit import Action
 from app.services.exports import ExportOptions
@@ -127,8 +128,9 @@ def stream_preferences(
             now=utc_now(),
         )
     with database.reading() as session:
-        first, after = exports.preference_page(session, project, options)
-    stream = _pages(database, project, options, first, after)
+        reliable = exports.read_reliability(session, project, options)
+        first, after = exports.preference_page(session, project, options, reliable)
+    stream = _pages(database, project, options, reliable, first, after)
     return StreamingResponse(stream, media_type=NDJSON)
 
 
@@ -136,6 +138,7 @@ def _pages(
     database: Database,
     project: Project,
     options: ExportOptions,
+    reliable: Reliability[UUID],
     page: list[tuple[str, dict[str, Any]]],
     after: UUID | None,
 ) -> Iterator[bytes]:
@@ -143,7 +146,7 @@ def _pages(
     yield lines({**row, "split": split} for split, row in page)
     while after is not None:
         with database.reading() as session:
-            page, after = exports.preference_page(session, project, options, after=after)
+            page, after = exports.preference_page(session, project, options, reliable, after=after)
         yield lines({**row, "split": split} for split, row in page)
 
 

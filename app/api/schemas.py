@@ -185,7 +185,14 @@ class PreferenceRow(BaseModel):
     prompt: list[Message]
     chosen: list[Message]
     rejected: list[Message]
-    probability: float = Field(description="That `chosen` is better, from all judgments.")
+    probability: float = Field(
+        description="That a random annotator prefers `chosen`; reliable annotators count more."
+    )
+    p_votes: float | None = Field(description="The same with all annotators counting one.")
+    p_truth: float | None = Field(
+        description="That `chosen` is the better one, if one is: goes to 0 or 1 as judgments "
+        "accumulate."
+    )
     strength: float | None
     judgments: int
     agreement: float | None

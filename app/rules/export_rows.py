@@ -1,7 +1,6 @@
 """The rows of an export bundle, from what the database holds."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.rules.preferences import aggregate
+from app.rules.soft_labels import Reliability, soft_label
 
 Row = dict[str, Any]
 
@@ -55,20 +55,27 @@ class JudgedComparison:
     decision: Decision | None = None
 
 
-def aggregated_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]:
-    """One row for the pair: `chosen` is the completion that more annotators prefer.
+def aggregated_rows(
+    comparison: JudgedComparison, reliable: Reliability[UUID], *, keep_ties: bool
+) -> list[Row]:
+    """One row for the pair: `chosen` is the completion that annotators prefer, weighed by how
+    reliable they are.
 
-    A pair without a majority gives no row, or with keep_ties one row of probability 0.5 whose
-    `chosen` is the first completion. Comparisons of more than two completions give none yet.
+    A pair of probability 0.5 gives no row, or with keep_ties one whose `chosen` is the first
+    completion. Comparisons of more than two completions give none yet.
     """
     if len(comparison.members) != 2 or not comparison.votes:
         return []
     first, second = comparison.members
-    votes = Counter(vote.preferred_id for vote in comparison.votes)
-    result = aggregate(votes[first.id], votes[second.id], votes[None])
-    if result.first_probability == 0.5 and not keep_ties:
+    for_first, for_second, for_none = (
+        [vote.annotator_id for vote in comparison.votes if vote.preferred_id == preferred]
+        for preferred in (first.id, second.id, None)
+    )
+    result = aggregate(len(for_first), len(for_second), len(for_none))
+    label = soft_label(for_first, for_second, for_none, reliable)
+    if label.preferred == 0.5 and not keep_ties:
         return []
-    first_wins = result.first_probability >= 0.5
+    first_wins = label.preferred >= 0.5
     chosen, rejected = (first, second) if first_wins else (second, first)
     strengths = [v.strength for v in comparison.votes if v.preferred_id == chosen.id and v.strength]
     return [
@@ -76,7 +83,9 @@ def aggregated_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Ro
             comparison,
             chosen,
             rejected,
-            probability=result.first_probability if first_wins else 1 - result.first_probability,
+            probability=_of_chosen(label.preferred, first_wins),
+            p_votes=_of_chosen(result.first_probability, first_wins),
+            p_truth=_of_chosen(label.true, first_wins),
             strength=sum(strengths) / len(strengths) if strengths else None,
             judgments=result.votes,
             agreement=result.agreement,
@@ -102,6 +111,8 @@ def judgment_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]
                 chosen,
                 rejected,
                 probability=0.5 if vote.preferred_id is None else 1.0,
+                p_votes=None,
+                p_truth=None,
                 strength=float(vote.strength) if vote.strength else None,
                 judgments=1,
                 agreement=None,
@@ -116,6 +127,8 @@ def _row(
     rejected: Member,
     *,
     probability: float,
+    p_votes: float | None,
+    p_truth: float | None,
     strength: float | None,
     judgments: int,
     agreement: float | None,
@@ -125,6 +138,8 @@ def _row(
         "chosen": [{"role": "assistant", "content": chosen.text}],
         "rejected": [{"role": "assistant", "content": rejected.text}],
         "probability": probability,
+        "p_votes": p_votes,
+        "p_truth": p_truth,
         "strength": strength,
         "judgments": judgments,
         "agreement": agreement,
@@ -139,6 +154,11 @@ def _row(
         "rejected_source": rejected.source,
         "tags": list(comparison.tags),
     }
+
+
+def _of_chosen(of_first: float, first_wins: bool) -> float:
+    """Rounded, because 1 - 0.8 is not 0.2 but nearly."""
+    return of_first if first_wins else round(1 - of_first, 12)
 
 
 def _adjudicated(decision: Decision | None, chosen: Member) -> str | None:

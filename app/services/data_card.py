@@ -28,6 +28,7 @@ def data_card(manifest: dict[str, Any]) -> str:
         "is the estimated probability that a random annotator prefers `chosen`. Where a reviewer",
         "decided, `adjudicated` says what (`chosen`, `rejected`, `tie`, `both_bad` or `split`) and",
         "`cause` why annotators differed; neither changes the probability.",
+        *_labels(manifest["labels"]),
         "",
         "## Agreement",
         "",
@@ -54,6 +55,28 @@ def data_card(manifest: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _labels(labels: dict[str, Any] | None) -> list[str]:
+    """How the probabilities were made, where they were aggregated."""
+    if labels is None:
+        return []
+    weighed = labels["annotators_weighed"]
+    mean = labels["mean_accuracy"]
+    return [
+        "",
+        "`p_votes` counts every annotator as one: (votes for `chosen` + ties / 2 + 1) over",
+        "(votes + 2). `probability` is the same with annotators weighed by 2 s - 1 over its mean,",
+        "where s is how often they are right under the one-coin model. "
+        + (
+            f"{weighed} annotators are weighed, with a mean of {mean:.3f}; the others,"
+            if weighed
+            else "Nobody is weighed here:"
+        ),
+        "who shared fewer than 20 decisions with others, count as one. `p_truth` is that model's",
+        "probability that `chosen` is the better one, if one is; it nears 0 or 1 with many",
+        "judgments even where people differ, so filter by it and train on `probability`.",
+    ]
 
 
 def _number(value: float | None, reason: str | None) -> str:

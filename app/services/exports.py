@@ -24,8 +24,9 @@ from app.models.projects import Comparison, Demonstration, GuidelineVersion, Pro
 from app.models.runs import Export
 from app.rules import export_rows
 from app.rules.export_rows import JudgedComparison, Row, iso
+from app.rules.soft_labels import Reliability
 from app.rules.split import RULE, SALT, SHARES, SPLITS
-from app.services import agreement, audit, export_queries, guidelines, projects
+from app.services import agreement, audit, export_queries, guidelines, projects, reliabilities
 from app.services.audit import Action
 from app.services.bundle_writer import BundleWriter
 from app.services.data_card import data_card
@@ -69,11 +70,15 @@ def export_project(
     """Write the bundle and record the export. Raises InvalidInput where `out` is in use."""
     with database.reading() as session, BundleWriter(out) as writer:
         project = projects.by_slug(session, slug)
-        counts = _write_rows(session, project, writer, options)
+        reliable = read_reliability(session, project, options)
+        counts = _write_rows(session, project, writer, options, reliable)
         versions = guidelines.versions(session, project)
         for guideline in versions:
             writer.write_text(f"guidelines/{guideline.version}.md", guideline.markdown + "\n")
-        manifest = _manifest(session, project, options, counts, versions)
+        manifest = {
+            **_manifest(session, project, options, counts, versions),
+            "labels": _labels(reliable, options),
+        }
         writer.write_text("README.md", data_card(manifest))
         manifest["files"] = dict(sorted(writer.files.items()))
         sha256 = writer.finish(manifest)
@@ -115,34 +120,62 @@ def preference_rows(
     session: Session, project: Project, options: ExportOptions
 ) -> Iterator[tuple[str, Row]]:
     """(split, row) of every preference row."""
+    reliable = read_reliability(session, project, options)
+    return _preference_rows(session, project, options, reliable)
+
+
+def read_reliability(
+    session: Session, project: Project, options: ExportOptions
+) -> Reliability[UUID]:
+    """How annotators are weighed; nothing is read for rows that are judgments."""
+    if options.rows == "judgments":
+        return Reliability()
+    return reliabilities.read(session, project)
+
+
+def _preference_rows(
+    session: Session, project: Project, options: ExportOptions, reliable: Reliability[UUID]
+) -> Iterator[tuple[str, Row]]:
     for split, comparison in export_queries.judged_comparisons(session, project):
-        for row in _rows_of(comparison, options):
+        for row in _rows_of(comparison, reliable, options):
             yield split, row
 
 
 def preference_page(
-    session: Session, project: Project, options: ExportOptions, *, after: UUID = BEFORE_ALL
+    session: Session,
+    project: Project,
+    options: ExportOptions,
+    reliable: Reliability[UUID],
+    *,
+    after: UUID = BEFORE_ALL,
 ) -> tuple[list[tuple[str, Row]], UUID | None]:
     """The rows of the next page of comparisons, and what to give as `after` for the one behind it;
-    None where it was the last. Pages read in transactions of their own need no long one."""
+    None where it was the last. Pages read in transactions of their own need no long one; all of
+    them weigh annotators as they were at the first."""
     found, last = export_queries.judged_page(session, project, after)
-    rows = [(split, row) for split, c in found for row in _rows_of(c, options)]
+    rows = [(split, row) for split, c in found for row in _rows_of(c, reliable, options)]
     return rows, last
 
 
-def _rows_of(comparison: JudgedComparison, options: ExportOptions) -> list[Row]:
-    make = (
-        export_rows.aggregated_rows if options.rows == "aggregated" else export_rows.judgment_rows
-    )
-    return make(comparison, keep_ties=options.ties == "keep")
+def _rows_of(
+    comparison: JudgedComparison, reliable: Reliability[UUID], options: ExportOptions
+) -> list[Row]:
+    keep_ties = options.ties == "keep"
+    if options.rows == "aggregated":
+        return export_rows.aggregated_rows(comparison, reliable, keep_ties=keep_ties)
+    return export_rows.judgment_rows(comparison, keep_ties=keep_ties)
 
 
 def _write_rows(
-    session: Session, project: Project, writer: BundleWriter, options: ExportOptions
+    session: Session,
+    project: Project,
+    writer: BundleWriter,
+    options: ExportOptions,
+    reliable: Reliability[UUID],
 ) -> dict[str, Any]:
     counts: dict[str, Any] = {
         "preferences": writer.write_splits(
-            "preferences", SPLITS, preference_rows(session, project, options)
+            "preferences", SPLITS, _preference_rows(session, project, options, reliable)
         ),
         "prompts": writer.write_splits(
             "prompts", SPLITS, export_queries.prompt_rows(session, project)
@@ -189,6 +222,16 @@ def _manifest(
         "counts": counts,
         "agreement": asdict(agreement.for_project(session, project)),
         "software": {"name": "prefloop", "version": version("prefloop")},
+    }
+
+
+def _labels(reliable: Reliability[UUID], options: ExportOptions) -> dict[str, Any] | None:
+    """How annotators were weighed; None where rows are judgments."""
+    if options.rows == "judgments":
+        return None
+    return {
+        "annotators_weighed": len(reliable.accuracy),
+        "mean_accuracy": reliable.mean_accuracy if reliable.accuracy else None,
     }
 
 

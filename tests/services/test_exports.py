@@ -14,6 +14,7 @@ from app.errors import InvalidInput
 from app.models.judgments import Judgment
 from app.models.projects import Completion
 from app.models.runs import Export
+from app.rules.soft_labels import Reliability
 from app.rules.split import SPLITS
 from app.services import export_queries, guidelines, projects
 from app.services.bundle_writer import BundleWriter
@@ -59,6 +60,42 @@ def test_an_aggregated_row_by_hand(database, tmp_path):
     assert row["agreement"] == pytest.approx(1 / 3)
     assert (row["judgments"], row["strength"], row["weight"]) == (3, None, 1.0)
     assert row["tags"] == ["a", "b"]
+
+
+def test_annotators_count_by_how_reliable_they_are(database, tmp_path):
+    """Two who always agree and one who is with them in 18 of 40: an accuracy of 22/45, below a
+    coin's, so 0. The mean of 2 s - 1 is then two thirds of that of the others, and each of them
+    counts 3/2: where the third contradicts them, (3 + 1) / (3 + 2)."""
+    make_project(database, pairs=0)
+    import_plain(
+        database,
+        [pair(i, judgments=votes(1, 1, 1 if i <= 18 else 2)) for i in range(1, 41)]
+        + [pair(41, judgments=votes(1))],
+    )
+
+    manifest = export(database, tmp_path / "out").manifest
+    found = {len(row["prompt"][0]["content"]) - 10: row
+             for row in rows(tmp_path / "out", "preferences")}  # fmt: skip
+
+    assert [found[40][name] for name in ("probability", "p_votes")] == pytest.approx([0.8, 0.6])
+    assert found[40]["p_truth"] > 0.99
+    assert found[41]["probability"] == pytest.approx(2.5 / 3.5)
+    assert found[41]["p_votes"] == pytest.approx(2 / 3)
+    assert manifest["labels"]["annotators_weighed"] == 3
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "3 annotators are weighed" in card
+
+
+def test_nobody_is_weighed_where_nobody_shares_enough(database, tmp_path):
+    make_project(database, pairs=0)
+    import_plain(database, [pair(i, judgments=votes(1, 1, 2)) for i in range(1, 20)])
+
+    manifest = export(database, tmp_path / "out").manifest
+
+    assert {row["probability"] for row in rows(tmp_path / "out", "preferences")} == {0.6}
+    assert manifest["labels"] == {"annotators_weighed": 0, "mean_accuracy": None}
+    assert "Nobody is weighed" in (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert export(database, tmp_path / "single", rows="judgments").manifest["labels"] is None
 
 
 def test_undecided_pairs_are_dropped_or_kept_as_asked(database, tmp_path):
@@ -290,7 +327,9 @@ def test_pages_of_preferences_hold_what_the_bundle_holds(database, tmp_path, mon
     while after is not None:
         with database.reading() as session:
             project = projects.by_slug(session, "p")
-            page, after = preference_page(session, project, ExportOptions(), after=after)
+            page, after = preference_page(
+                session, project, ExportOptions(), Reliability(), after=after
+            )
         found += [row for _, row in page]
         pages += 1
 
