@@ -23,6 +23,9 @@ SKIP = "skip"
 EXPECTED = '{"item": …, "annotator": …, "label": …}'
 MOST_CELLS = 100_000_000
 """Items times labels that are counted; 0.8 GB."""
+_IDS = frozenset({str, int})
+_LABELS = frozenset({str, int, float, type(None)})
+"""By exact type: true and false are no numbers."""
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -69,10 +72,10 @@ class _Columns:
             item, annotator, label = row["item"], row["annotator"], row["label"]
         except KeyError as error:
             raise InvalidInput(f"has no {error}; every row needs item, annotator, label.") from None
-        for name, value in (("item", item), ("annotator", annotator)):
-            if type(value) is not str and type(value) is not int:
-                raise InvalidInput(f"{name} is {_shown(value)}; expected a text or whole number.")
-        if label is not None and type(label) not in (str, int, float):
+        if type(item) not in _IDS or type(annotator) not in _IDS:
+            name, value = ("annotator", annotator) if type(item) in _IDS else ("item", item)
+            raise InvalidInput(f"{name} is {_shown(value)}; expected a text or whole number.")
+        if type(label) not in _LABELS:
             raise InvalidInput(f"label is {_shown(label)}; expected a text, a number or null.")
         if label is None or label == SKIP or row.get("repeat") or row.get("gold"):
             return
