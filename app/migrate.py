@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 import migrations
 from app.db import Database, utc_now
 from app.models.projects import Project
+from app.models.tallies import ProjectContent
 from app.services import queue, statistics, tallies
 
 
@@ -43,8 +44,8 @@ def current_revision(database: Database) -> str | None:
 
 
 def upgrade(database: Database, revision: str = "head") -> str | None:
-    """Bring the database to a revision; a filled one gets its sums computed anew, and the state of
-    its statistics built.
+    """Bring the database to a revision; one that was filled before sums were kept gets them
+    computed, and every filled one the state of its statistics.
 
     An SQLite file that is not there is made. Gives the revision that was found.
     """
@@ -53,12 +54,13 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
         after = MigrationContext.configure(connection).get_current_revision()
-        # In the same transaction: nobody finds new tables with sums that are not computed yet.
         if before is not None and before != after == head_revision():
             with Session(connection) as session:
                 for project in session.scalars(select(Project)).all():
-                    tallies.rebuild(session, project, queue.policy_of(project))
                     projects.append(project.id)
+                    # In the same transaction: nobody finds new tables without their sums.
+                    if session.get(ProjectContent, project.id) is None:
+                        tallies.rebuild(session, project, queue.policy_of(project))
                 session.flush()
     for project_id in projects:
         statistics.catch_up(database, project_id, now=utc_now())
