@@ -100,7 +100,8 @@ def mean_kappa(judgments: Judgments, pairs: AnnotatorPairs) -> Statistic:
 
     The interval is that of the delta method over items (infinitesimal jackknife; Efron 1982,
     ch. 6): each item's influence is the sum of those of its pairs of judgments. It agrees with the
-    bootstrap of items, which would take a table of every pair for every replicate.
+    bootstrap of items, which would take a table of every pair for every replicate. Pairs that share
+    fewer than 20 items on average have no interval: a kappa of few items is far from linear.
     """
     found = kappas(pairs.tables)
     defined = ~np.isnan(found)
@@ -109,7 +110,7 @@ def mean_kappa(judgments: Judgments, pairs: AnnotatorPairs) -> Statistic:
         reason = "one_category" if len(found) else "no_overlap"
         return Statistic(value=None, n=0, reason=reason)
     mean = float(found[defined].mean())
-    if pairs.n_items < FEWEST_UNITS:
+    if pairs.tables[defined].sum() < FEWEST_UNITS * n:
         return Statistic(value=mean, n=n, reason="too_few_for_interval")
     influence = _item_influence(judgments, pairs, defined)
     # An item has a share 1/N in every sum, so that influences add up to 0 and need no centring.

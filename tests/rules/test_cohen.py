@@ -163,6 +163,18 @@ def test_the_interval_of_the_mean_is_that_of_a_bootstrap_of_items(monkeypatch, m
     assert found.value - found.low == pytest.approx(half, rel=0.15)
 
 
+@pytest.mark.parametrize(("items", "has_interval"), [(110, True), (90, False)])
+def test_pairs_that_share_few_items_have_a_mean_without_an_interval(items, has_interval):
+    """Three pairs of judgments an item among fifteen pairs of annotators: a fifth of the items."""
+    judgments = crowd(np.random.default_rng(6), items=items, annotators=6)
+
+    found = mean_kappa(judgments, annotator_pairs(judgments))
+
+    assert found.n == 15
+    assert (found.low is not None) == has_interval
+    assert found.reason == (None if has_interval else "too_few_for_interval")
+
+
 def test_nobody_shares_an_item():
     rows = [[0, None], [None, 1]]
 
