@@ -61,21 +61,21 @@ def _labels(labels: dict[str, Any] | None) -> list[str]:
     """How the probabilities were made, where they were aggregated."""
     if labels is None:
         return []
-    weighed = labels["annotators_weighed"]
-    mean = labels["mean_accuracy"]
+    weighed, mean = labels["annotators_weighed"], labels["mean_accuracy"]
+    who = (
+        f"{weighed} annotators are weighed, with a mean accuracy of {mean:.3f};"
+        if weighed
+        else "Nobody is weighed here:"
+    )
     return [
         "",
         "`p_votes` counts every annotator as one: (votes for `chosen` + ties / 2 + 1) over",
         "(votes + 2). `probability` is the same with annotators weighed by 2 s - 1 over its mean,",
-        "where s is how often they are right under the one-coin model. "
-        + (
-            f"{weighed} annotators are weighed, with a mean of {mean:.3f}; the others,"
-            if weighed
-            else "Nobody is weighed here:"
-        ),
-        "who shared fewer than 20 decisions with others, count as one. `p_truth` is that model's",
-        "probability that `chosen` is the better one, if one is; it nears 0 or 1 with many",
-        "judgments even where people differ, so filter by it and train on `probability`.",
+        "where s is how often they are right under the one-coin model.",
+        who,
+        "whoever shared fewer than 20 decisions with others counts as one. `p_truth` is that",
+        "model's probability that `chosen` is the better one, if one is; it nears 0 or 1 with",
+        "many judgments even where people differ, so filter by it and train on `probability`.",
     ]
 
 
