@@ -45,10 +45,11 @@ def configure_logs(environment: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_pid,
     ]
+    # Our own lines are written directly, which takes a third of the time: there is one a request.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *final],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -61,8 +62,6 @@ def configure_logs(environment: str) -> None:
     handler.addFilter(_is_not_told_already)
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
-    logging.getLogger("app").setLevel(logging.INFO)
-    logging.getLogger("prefloop").setLevel(logging.INFO)
 
 
 def traceback_of(error: BaseException) -> str:
