@@ -5,9 +5,10 @@ state, which equals what it computes from all judgments.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -38,3 +39,16 @@ class KeptSums(Base):
     """Judgments in the state."""
     state: Mapped[bytes | None]
     """None until it is built from all rows."""
+
+
+class ModelFit(Base):
+    """The last fit of a model that needs every judgment of a project."""
+
+    __tablename__ = "model_fits"
+
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(40), primary_key=True)
+    fitted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    judgments: Mapped[int]
+    """How many it was made of."""
+    result: Mapped[dict[str, Any]] = mapped_column(JSON)

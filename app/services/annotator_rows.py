@@ -1,17 +1,21 @@
-"""One line for each annotator of a project: pace, side bias, agreement with the others.
+"""One line for each annotator of a project, in an order that puts those first who need a look.
 
-All but pace comes from the sums that are kept with each judgment (`AnnotatorDay`); pace is that of
-an annotator's latest judgments, which an index finds.
+Counts, sides and agreement with the others come from the sums that are kept with each judgment
+(`AnnotatorDay`); pace is that of an annotator's latest judgments, which an index finds; the rest is
+from the project's state of statistics (`annotator_figures`) and from a model (`one_coin`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, select
+from sqlalchemy import Row, Subquery, func, select
 from sqlalchemy.orm import Session
 
+from app.errors import NotFound
 from app.models.accounts import Annotator
 from app.models.judgments import Judgment
 from app.models.projects import Project
@@ -19,17 +23,21 @@ from app.models.tallies import AnnotatorDay
 from app.rules.bootstrap import Statistic
 from app.rules.proportions import wilson
 from app.rules.tallies import CREDIT
+from app.services.annotator_figures import NO_FIGURES, AnnotatorFigures, Figures
 from app.services.current import clamp_page
+from app.services.one_coin import Accuracies
 
 LATEST = 200
 """Of so many judgments, the latest ones, is the median time."""
 SUMS = (
     "judged", "counted", "tie", "both_bad", "skipped", "sided", "first_side", "shared", "credit",
 )  # fmt: skip
+SORTED_BY = ("judgments", "agreement", "accuracy", "gold", "repeats", "side", "pace")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatorRow:
+    id: UUID
     name: str
     kind: str
     judgments: int
@@ -45,6 +53,10 @@ class AnnotatorRow:
     agreement_with_others: Statistic
     """Mean share of the others on the same comparison who gave the same verdict; n counts the
     comparisons that others judged too."""
+    accuracy: Statistic
+    """By the one-coin model."""
+    figures: AnnotatorFigures | None
+    """None beyond those who are tested."""
     last_judged_at: datetime
 
 
@@ -57,39 +69,92 @@ class AnnotatorsPage:
 
 
 def for_project(
-    session: Session, project: Project, *, page: int = 1, per_page: int = 50, name: str = ""
+    session: Session,
+    project: Project,
+    figures: Figures = NO_FIGURES,
+    accuracies: Accuracies | None = None,
+    *,
+    page: int = 1,
+    per_page: int = 50,
+    name: str = "",
+    sort: str = "judgments",
 ) -> AnnotatorsPage:
-    """One page of those who judged and whose name holds `name`, most judgments first."""
+    """One page of those who judged and whose name holds `name`; `sort` is one of SORTED_BY."""
     sums = _sums(project)
-    query = (
-        select(Annotator.name, Annotator.kind, sums)
-        .join(sums, sums.c.annotator_id == Annotator.id)
-        .order_by(sums.c.counted.desc(), Annotator.name)
+    query = select(Annotator.name, Annotator.kind, sums).join(
+        sums, sums.c.annotator_id == Annotator.id
     )
     if name.strip():
         query = query.where(Annotator.name.icontains(name.strip(), autoescape=True))
-    found = session.execute(query).all()
+    known = {} if accuracies is None else accuracies.of
+    found = [
+        _Known(row, figures.of.get(row.annotator_id), known.get(row.annotator_id))
+        for row in session.execute(query)
+    ]
+    found.sort(key=lambda one: (*_KEYS[sort](one), one.row.name))
     page, pages = clamp_page(page, len(found), per_page)
-    rows = []
-    for row in found[(page - 1) * per_page : page * per_page]:
-        median_active_ms, last_judged_at = _latest(session, project, row.annotator_id)
-        rows.append(
-            AnnotatorRow(
-                name=row.name,
-                kind=row.kind,
-                judgments=row.counted,
-                planted=row.judged - row.counted,
-                ties=row.tie + row.both_bad,
-                skips=row.skipped,
-                median_active_ms=median_active_ms,
-                left_rate=wilson(row.first_side, row.sided, undefined="no_shown_sides"),
-                agreement_with_others=wilson(
-                    int(row.credit) / CREDIT, row.shared, undefined="no_overlap"
-                ),
-                last_judged_at=last_judged_at,
-            )
-        )
-    return AnnotatorsPage(rows=rows, page=page, pages=pages, total=len(found))
+    shown = found[(page - 1) * per_page : page * per_page]
+    no_accuracy = "not_fitted" if accuracies is None else "no_data"
+    return AnnotatorsPage(
+        rows=[_row(session, project, one, no_accuracy) for one in shown],
+        page=page,
+        pages=pages,
+        total=len(found),
+    )
+
+
+def for_annotator(
+    session: Session,
+    project: Project,
+    annotator_id: UUID,
+    figures: Figures,
+    accuracies: Accuracies | None,
+) -> AnnotatorRow:
+    """The line of one annotator. Raises NotFound where they judged nothing here."""
+    sums = _sums(project)
+    row = session.execute(
+        select(Annotator.name, Annotator.kind, sums)
+        .join(sums, sums.c.annotator_id == Annotator.id)
+        .where(Annotator.id == annotator_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"Nobody with the id {annotator_id} has judged in {project.slug}.")
+    known = {} if accuracies is None else accuracies.of
+    one = _Known(row, figures.of.get(annotator_id), known.get(annotator_id))
+    return _row(session, project, one, "not_fitted" if accuracies is None else "no_data")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What an order may be made by, before anything is read for those who are shown."""
+
+    row: Row[Any]
+    figures: AnnotatorFigures | None
+    accuracy: Statistic | None
+
+    @property
+    def agreement_with_others(self) -> Statistic:
+        return wilson(int(self.row.credit) / CREDIT, self.row.shared, undefined="no_overlap")
+
+
+def _row(session: Session, project: Project, one: _Known, no_accuracy: str) -> AnnotatorRow:
+    row = one.row
+    median_active_ms, last_judged_at = _latest(session, project, row.annotator_id)
+    return AnnotatorRow(
+        id=row.annotator_id,
+        name=row.name,
+        kind=row.kind,
+        judgments=row.counted,
+        planted=row.judged - row.counted,
+        ties=row.tie + row.both_bad,
+        skips=row.skipped,
+        median_active_ms=median_active_ms,
+        left_rate=wilson(row.first_side, row.sided, undefined="no_shown_sides"),
+        agreement_with_others=one.agreement_with_others,
+        accuracy=one.accuracy or Statistic(value=None, n=0, reason=no_accuracy),
+        figures=one.figures,
+        last_judged_at=last_judged_at,
+    )
 
 
 def _sums(project: Project) -> Subquery:
@@ -116,3 +181,35 @@ def _latest(session: Session, project: Project, annotator_id: UUID) -> tuple[int
     ).all()
     times = [row.active_ms for row in rows if row.active_ms is not None]
     return round(median(times)) if times else None, rows[0].received_at
+
+
+Key = tuple[float, ...]
+LAST: Key = (1.0, 0.0)
+
+
+def _surely_low(statistic: Statistic | None) -> Key:
+    """By the upper end of the interval, so that few judgments make nobody weak; undefined last."""
+    if statistic is None or statistic.value is None:
+        return LAST
+    return (0.0, statistic.value if statistic.high is None else statistic.high)
+
+
+def _surely_off(figures: AnnotatorFigures | None) -> Key:
+    """By how far the interval of the left side's share is from one half, farthest first."""
+    if figures is None or figures.side.statistic.low is None:
+        return LAST
+    side = figures.side.statistic
+    assert side.low is not None
+    assert side.high is not None
+    return (0.0, -max(side.low - 0.5, 0.5 - side.high))
+
+
+_KEYS: dict[str, Callable[[_Known], Key]] = {
+    "judgments": lambda one: (-one.row.counted,),
+    "agreement": lambda one: _surely_low(one.agreement_with_others),
+    "accuracy": lambda one: _surely_low(one.accuracy),
+    "gold": lambda one: _surely_low(one.figures.gold.accuracy if one.figures else None),
+    "repeats": lambda one: _surely_low(one.figures.repeats if one.figures else None),
+    "side": lambda one: _surely_off(one.figures),
+    "pace": lambda one: (0.0, -one.figures.pace) if one.figures and one.figures.pace else LAST,
+}

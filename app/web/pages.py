@@ -10,10 +10,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.models.accounts import Role
-from app.web import charts
 from app.web.assets import HTMX_FILE, UI_FOLDER, asset
+from app.web.charts import bars, dots, lines, strips
 from app.web.markdown import render_markdown
 from app.web.visitors import Visitor, set_visitor_cookie, settings_of
+from app.web.wording import reason
 
 
 def _percent(share: float, digits: int = 1) -> str:
@@ -37,6 +38,22 @@ def _seconds(milliseconds: float | None) -> str:
     return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
 
 
+def _number(value: float, kind: str, *, digits: int | None = None) -> str:
+    """A figure as its kind is written: `share`, `coefficient`, `times`, or plain."""
+    text = {
+        "share": lambda: f"{100 * value:.{1 if digits is None else digits}f} %",
+        "coefficient": lambda: f"{value:.{2 if digits is None else digits}f}",
+        "times": lambda: f"{value:.{2 if digits is None else digits}f} ×",
+    }.get(kind, lambda: f"{value:,.{0 if digits is None else digits}f}")()
+    return text.replace("-", "−")
+
+
+def _range(low: float, high: float, kind: str, digits: int | None = None) -> str:
+    ends = [_number(low, kind, digits=digits), _number(high, kind, digits=digits)]
+    unit = ends[1].rpartition(" ")[1] + ends[1].rpartition(" ")[2] if " " in ends[1] else ""
+    return f"{ends[0].removesuffix(unit) if unit else ends[0]} to {ends[1]}"
+
+
 def _count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
@@ -56,9 +73,19 @@ def _build() -> Environment:
         percent=_percent,
         moment=_moment,
         seconds=_seconds,
+        number=_number,
+        reason=reason,
     )
     environment.globals.update(
-        asset=asset, htmx_file=HTMX_FILE, Role=Role, count=_count, charts=charts
+        asset=asset,
+        htmx_file=HTMX_FILE,
+        Role=Role,
+        count=_count,
+        interval=_range,
+        bars=bars,
+        dots=dots,
+        lines=lines,
+        strips=strips,
     )
     return environment
 

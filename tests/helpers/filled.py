@@ -25,6 +25,7 @@ from app.services import (
     invitations,
     judgments,
     memberships,
+    one_coin,
     projects,
     rate_limits,
     runs,
@@ -59,6 +60,7 @@ def fill(database: Database, folder: Path) -> None:
         _plant_gold(session)
     _judge(database)
     statistics.read(database, UUID(int=7), now=LATER)
+    one_coin.fit(database, "p", now=LATER)
     with database.writing() as session:
         _revise(session)
         _adjudicate(session, admin)

@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from app.models import tables
 from app.models.accounts import Annotator, AnnotatorKind, ApiToken, Role, SignInSession
 from app.models.projects import Comparison
+from app.models.tallies import AnnotatorDay
 from app.services import (
     accounts,
     assignments,
@@ -216,8 +217,14 @@ class Matrix:
             candidate = candidates.propose(
                 session, kitchen, comparison, self._name("suggestion"), by=target, now=NOON
             )
+            judge = session.scalars(
+                select(AnnotatorDay.annotator_id)
+                .where(AnnotatorDay.project_id == kitchen.id, AnnotatorDay.judged > 0)
+                .limit(1)
+            ).one()
         return {
             "slug": "kitchen",
+            "annotator_id": str(judge),
             "comparison_id": str(comparison),
             "candidate_id": str(candidate.id),
             "person_id": str(target.id),
@@ -248,6 +255,8 @@ class Matrix:
                 session, garden, comparison, SECRET, by=gardener, now=NOON
             )
             return {
+                # Who works in another project only.
+                "annotator_id": {"foreign": str(gardener.id), "unknown": UNKNOWN},
                 "candidate_id": {"foreign": str(elsewhere.id), "unknown": UNKNOWN},
                 "slug": {"foreign": "garden", "another of mine": "hedge", "unknown": "nothing"},
                 "assignment_id": {

@@ -91,6 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "repeat_share": "0",
         "repeat_after_hours": "24",
     },
+    "/admin/{slug}/annotators/fit": {},
     "/admin/{slug}/guideline": {"markdown": GUIDELINE},
     "/admin/{slug}/guideline/draft": {"markdown": GUIDELINE},
     "/admin/{slug}/guideline/candidates/{candidate_id}/drop": {"markdown": GUIDELINE},

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.rules.bootstrap import Statistic
-from app.web import assets, charts
+from app.web import assets
+from app.web.charts import bars, dots
 from app.web.markdown import render_markdown
 
 
@@ -13,22 +14,22 @@ from app.web.markdown import render_markdown
     ("value", "top"), [(0, 1), (1, 1), (2, 2), (3, 5), (10, 10), (11, 20), (501, 1000)]
 )
 def test_the_axis_ends_at_a_round_number_not_below_the_value(value: int, top: int) -> None:
-    assert charts.round_up(value) == top
+    assert bars.round_up(value) == top
 
 
 def test_days_without_judgments_are_shown_as_empty_days() -> None:
     counts = [("2026-02-27", 3), ("2026-03-02", 1)]
-    assert charts.every_day(counts) == [
+    assert bars.every_day(counts) == [
         ("2026-02-27", 3),
         ("2026-02-28", 0),
         ("2026-03-01", 0),
         ("2026-03-02", 1),
     ]
-    assert charts.every_day([]) == []
+    assert bars.every_day([]) == []
 
 
 def test_a_bar_is_as_high_as_its_share_of_the_axis() -> None:
-    chart = charts.bar_chart([("a", 5), ("b", 0)], width=100, height=40)
+    chart = bars.bar_chart([("a", 5), ("b", 0)], width=100, height=40)
     assert chart.top == 5
     assert [(bar.y, bar.height) for bar in chart.bars] == [(0, 40), (40, 0)]
     assert [bar.x for bar in chart.bars] == pytest.approx([5, 55])
@@ -36,15 +37,15 @@ def test_a_bar_is_as_high_as_its_share_of_the_axis() -> None:
 
 def test_a_whisker_places_value_interval_and_chance_on_the_axis() -> None:
     alpha = Statistic(value=0.5, low=0.0, high=1.0, n=9)
-    drawn = charts.whisker(alpha, low=-1, high=1, chance=0.0, width=200)
+    drawn = dots.whisker(alpha, low=-1, high=1, chance=0.0, width=200)
     assert (drawn.low, drawn.value, drawn.high, drawn.chance) == (100, 150, 200, 100)
-    nothing = charts.whisker(Statistic(value=None, n=0, reason="x"), low=0, high=1, chance=None)
+    nothing = dots.whisker(Statistic(value=None, n=0, reason="x"), low=0, high=1, chance=None)
     assert (nothing.value, nothing.low, nothing.high, nothing.chance) == (None, None, None, None)
 
 
 def test_a_value_outside_the_axis_is_an_error_not_a_dot_at_its_end() -> None:
     with pytest.raises(ValueError, match=r"2\.0 is outside the axis from 0\.0 to 1\.0"):
-        charts.whisker(Statistic(value=2.0, n=1), low=0.0, high=1.0, chance=None)
+        dots.whisker(Statistic(value=2.0, n=1), low=0.0, high=1.0, chance=None)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
-"""Numbers to the geometry of the charts in `templates/_charts.html`. Units are SVG user units."""
+"""Numbers to the geometry of bar charts. Units are SVG user units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-
-from app.rules.bootstrap import Statistic
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,6 @@ class BarChart:
     """The value at the upper end of the axis."""
     width: float
     height: float
-
-
-@dataclass(frozen=True)
-class Whisker:
-    """Positions on a horizontal axis of the given width; None where undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    chance: float | None
 
 
 def round_up(value: int) -> int:
@@ -57,11 +45,17 @@ def every_day(counts: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def bar_chart(
-    counts: Sequence[tuple[str, int]], *, width: float = 440, height: float = 130
+    counts: Sequence[tuple[str, int]],
+    *,
+    width: float = 440,
+    height: float = 130,
+    slim: bool = True,
 ) -> BarChart:
-    """One bar for each (label, value). Few bars stay slim instead of filling the width."""
+    """One bar for each (label, value). Few slim bars stay slim instead of filling the width."""
     top = round_up(max((value for _, value in counts), default=1))
-    pitch = min(width / max(len(counts), 1), 64)
+    pitch = width / max(len(counts), 1)
+    if slim:
+        pitch = min(pitch, 64)
     bars = [
         Bar(
             label=label,
@@ -74,23 +68,3 @@ def bar_chart(
         for i, (label, value) in enumerate(counts)
     ]
     return BarChart(bars=bars, top=top, width=width, height=height)
-
-
-def whisker(
-    statistic: Statistic, *, low: float, high: float, chance: float | None, width: float = 320
-) -> Whisker:
-    """Where the dot, its interval and the chance level stand between `low` and `high`."""
-
-    def place(value: float | None) -> float | None:
-        if value is None:
-            return None
-        if not low <= value <= high:
-            raise ValueError(f"{value} is outside the axis from {low} to {high}")
-        return round(width * (value - low) / (high - low), 2)
-
-    return Whisker(
-        value=place(statistic.value),
-        low=place(statistic.low),
-        high=place(statistic.high),
-        chance=place(chance),
-    )

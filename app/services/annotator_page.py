@@ -1,0 +1,87 @@
+"""What the page of one annotator tells beside the line in the list: weeks, mix, times, reasons."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.models.projects import Project
+from app.rules.annotator_sums import BINS_PER_LOG
+from app.rules.bootstrap import Integers, Statistic
+from app.rules.project_statistics import AnnotatorSums, Week
+from app.rules.proportions import wilson
+from app.services.annotator_figures import agreement_by_week
+
+TIME_LIMITS = (2, 5, 10, 20, 30, 60, 120, 300)
+"""Seconds between which the bars of times stand."""
+NO_WEEK = Week(0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatorWeek:
+    monday: date
+    judged: int
+    agreement: Statistic
+    """With the others."""
+    gold: Statistic
+    words_per_second: float | None
+    """Geometric mean over the judgments whose time is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatorDetail:
+    sums: AnnotatorSums
+    weeks: list[AnnotatorWeek]
+    times: list[tuple[str, int]]
+    """Judgments by active seconds, in words."""
+
+
+def detail(
+    session: Session, project: Project, annotator_id: UUID, people: Mapping[UUID, AnnotatorSums]
+) -> AnnotatorDetail:
+    """people: `ProjectStatistics.annotators()`; who is not in it has all sums empty."""
+    sums = people.get(annotator_id) or AnnotatorSums()
+    agreed = agreement_by_week(session, project, annotator_id).get(annotator_id, {})
+    return AnnotatorDetail(
+        sums=sums,
+        weeks=[
+            _week(monday, sums.weeks.get(monday, NO_WEEK), agreed.get(monday, (0.0, 0)))
+            for monday in sorted(sums.weeks.keys() | agreed.keys())
+        ],
+        times=time_bars(sums.seconds),
+    )
+
+
+def _week(monday: date, week: Week, agreed: tuple[float, int]) -> AnnotatorWeek:
+    credit, shared = agreed
+    return AnnotatorWeek(
+        monday=monday,
+        judged=week.judged,
+        agreement=wilson(credit, shared, undefined="no_overlap"),
+        gold=wilson(week.gold_right, week.gold, undefined="no_gold"),
+        words_per_second=math.exp(week.pace / week.paced / BINS_PER_LOG) if week.paced else None,
+    )
+
+
+def time_bars(seconds: Integers) -> list[tuple[str, int]]:
+    """Judgments between TIME_LIMITS, from bins of ln(active seconds), a bin by its middle."""
+    if not len(seconds):
+        return []
+    places = np.searchsorted(TIME_LIMITS, np.exp(seconds[:, 0] / BINS_PER_LOG), side="right")
+    n = np.bincount(places, weights=seconds[:, 1], minlength=len(TIME_LIMITS) + 1)
+    names = [_seconds(limit) for limit in TIME_LIMITS]
+    labels = [
+        f"< {names[0]}",
+        *map("–".join, itertools.pairwise(names)),
+        f"> {names[-1]}",
+    ]
+    return [(label, int(count)) for label, count in zip(labels, n, strict=True)]
+
+
+def _seconds(limit: int) -> str:
+    return f"{limit // 60} min" if limit >= 60 else f"{limit} s"

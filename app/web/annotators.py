@@ -1,0 +1,157 @@
+"""Pages of a project's annotators: all of them, one of them, and every two side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.background import BackgroundTask
+
+from app.db import Database, utc_now
+from app.rules.bootstrap import FEWEST_UNITS
+from app.services import (
+    annotator_figures,
+    annotator_matrix,
+    annotator_page,
+    annotator_rows,
+    one_coin,
+    projects,
+    statistics,
+)
+from app.web import comparison_query, readings
+from app.web.access import CurrentAdmin, CurrentReviewer
+from app.web.charts.lines import Given, LineChart, line_chart
+from app.web.pages import render
+from app.web.visitors import DatabaseDep
+
+router = APIRouter(prefix="/admin/{slug}/annotators")
+
+Sort = Literal["judgments", "agreement", "accuracy", "gold", "repeats", "side", "pace"]
+Name = Annotated[str, Query(max_length=200)]
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+
+
+@router.get("")
+def list_annotators(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    name: Name = "",
+    sort: Annotated[Sort, Query()] = "judgments",
+    page: PageNumber = 1,
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+    sums = statistics.read(database, project.id, now=utc_now())
+    with database.reading() as session:
+        figures = annotator_figures.for_project(session, project, sums.annotators())
+        accuracies = one_coin.for_project(session, project, sums.judgments + sums.waiting)
+        found = annotator_rows.for_project(
+            session, project, figures, accuracies, page=page, name=name, sort=sort
+        )
+    readings.write_down(database, reviewer, slug, {"annotators": [r.name for r in found.rows]})
+    response = render(
+        request,
+        "admin/annotators.html",
+        project=project,
+        found=found,
+        name=name,
+        sort=sort,
+        left_out=figures.left_out,
+        accuracies=accuracies,
+        waiting=sums.waiting,
+    )
+    return readings.catching_up(response, database, project.id, sums)
+
+
+@router.get("/matrix")
+def show_matrix(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    name: Name = "",
+    figure: Annotated[Literal["agreement", "kappa"], Query()] = "agreement",
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+    sums = statistics.read(database, project.id, now=utc_now())
+    with database.reading() as session:
+        matrix = annotator_matrix.for_project(session, sums, name=name)
+    readings.write_down(database, reviewer, slug, {"annotators": [p.name for p in matrix.people]})
+    response = render(
+        request,
+        "admin/matrix.html",
+        project=project,
+        matrix=matrix,
+        name=name,
+        figure=figure,
+        waiting=sums.waiting,
+    )
+    return readings.catching_up(response, database, project.id, sums)
+
+
+@router.post("/fit")
+def fit_accuracies(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Response:
+    """Fit the model of a large project anew, after the answer."""
+    with database.reading() as session:
+        projects.get_for(session, admin, slug)
+    return RedirectResponse(
+        f"/admin/{slug}/annotators?sort=accuracy",
+        status_code=303,
+        background=BackgroundTask(_fit, database, slug),
+    )
+
+
+@router.get("/{annotator_id}")
+def show_annotator(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    annotator_id: UUID,
+) -> Response:
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+    sums = statistics.read(database, project.id, now=utc_now())
+    with database.reading() as session:
+        people = sums.annotators()
+        figures = annotator_figures.for_project(session, project, people)
+        accuracies = one_coin.for_project(session, project, sums.judgments + sums.waiting)
+        row = annotator_rows.for_annotator(session, project, annotator_id, figures, accuracies)
+        detail = annotator_page.detail(session, project, annotator_id, people)
+    readings.write_down(database, reviewer, slug, {"annotators": [row.name]})
+    response = render(
+        request,
+        "admin/annotator.html",
+        project=project,
+        row=row,
+        detail=detail,
+        chart=_trend(detail),
+        accuracies=accuracies,
+        waiting=sums.waiting,
+        filters=comparison_query,
+    )
+    return readings.catching_up(response, database, project.id, sums)
+
+
+def _fit(database: Database, slug: str) -> None:
+    one_coin.fit(database, slug, now=utc_now())
+
+
+def _trend(detail: annotator_page.AnnotatorDetail) -> LineChart | None:
+    """None where there are fewer than two weeks to join."""
+    given = [
+        Given(
+            week.monday.toordinal(),
+            week.monday.isoformat(),
+            week.agreement,
+            week.agreement.n < FEWEST_UNITS,
+        )
+        for week in detail.weeks
+        if week.agreement.value is not None
+    ]
+    return line_chart(given) if len(given) > 1 else None

@@ -1,0 +1,28 @@
+"""Why a statistic, or only its interval, is undefined: in words."""
+
+REASONS = {
+    "no_data": "nothing to count yet",
+    "no_overlap": "no comparison has two such judgments yet",
+    "one_category": "all gave the same verdict, so chance alone cannot be told apart",
+    "too_few_for_interval": "too few prompts for an interval",
+    "no_order": "no order of the verdicts",
+    "no_shown_sides": "no side recorded",
+    "no_gold": "no known answers judged",
+    "no_repeats": "nothing judged twice",
+    "no_times": "no time recorded",
+    "separated": "one side or length decides every verdict",
+    "one_time": "one week only",
+    "no_contests": "no source was compared with another",
+    "not_connected": "some sources never lost to, or were never compared with, others",
+    "not_resampled": "too few resamples are defined for an interval",
+    "needs_three_labels": "fewer than 20 comparisons have three verdicts without a tie",
+    "below_chance": "agreement is below one half",
+    "no_pace": "nothing was judged in these days",
+    "pace_too_uneven": "the days differ too much for an upper end",
+    "not_fitted": "not fitted yet",
+}
+
+
+def reason(name: str | None) -> str:
+    """Raises KeyError for a reason without words."""
+    return "" if name is None else REASONS[name]
