@@ -19,6 +19,7 @@ PAGES = (
     "overview",
     "agreement",
     "annotators",
+    "leaderboard",
     "comparisons",
     "comparisons?show=judged",
     "comparisons?show=open",

@@ -1,0 +1,74 @@
+import re
+
+import pytest
+from helpers.web import NOON, Site, Visit
+
+from app.models.accounts import Role
+from app.services import imports
+from app.services.import_files import Record
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html.split("<main")[1]).split())
+
+
+def add_contests(site: Site, contests: list[tuple[str, str, object]]) -> None:
+    """Each of (source, source, verdict) judged once."""
+    records = [
+        Record(
+            line=i,
+            value={
+                "prompt": f"Case {i}?",
+                "completions": [
+                    {"text": f"{i} one", "source": one},
+                    {"text": f"{i} two", "source": other},
+                ],
+                "judgments": [{"annotator": "w", "verdict": verdict}],
+            },
+        )
+        for i, (one, other, verdict) in enumerate(contests, start=1)
+    ]
+    assert not imports.import_records(site.database, "kitchen", records, now=NOON).rejected
+
+
+@pytest.fixture
+def reviewer(site: Site) -> Visit:
+    return site.signed_in("reviewer", Role.REVIEWER)
+
+
+def test_sources_are_ranked_with_strength_arena_scale_and_n(site: Site, reviewer: Visit) -> None:
+    add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
+    page = reviewer.get("/admin/kitchen/leaderboard").text
+    text = words(page)
+    # ln(3) / 2, and 1000 + 200 log10(3).
+    assert "4 judgments between 2 sources of responses, 0 of them ties" in text
+    assert re.search(r"1 big 0\.55 .*1,095 4 2 small −0\.55 .*905 4", text)
+    assert "there are none yet: too few prompts for an interval" in text
+    assert "big against small 4 75.0 % 75.0 % 0.0 %" in text
+    link = re.search(r'href="(/admin/kitchen/comparisons\?[^"]*source=big[^"]*)"', page)
+    assert link is not None
+    assert "4 comparisons" in words(reviewer.get(link[1].replace("&amp;", "&")).text)
+
+
+def test_sources_that_cannot_be_compared_are_listed_by_part(site: Site, reviewer: Visit) -> None:
+    add_contests(site, [("big", "small", 1), ("red", "blue", 1), ("blue", "red", 1)])
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "Strengths are undefined: some sources never lost to" in text
+    assert "big blue, red small" in text
+
+
+def test_without_judgments_the_page_says_what_is_missing(reviewer: Visit) -> None:
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "No source is ranked yet: no source was compared with another" in text
+
+
+def test_a_hostile_name_of_a_source_is_text(site: Site, reviewer: Visit) -> None:
+    add_contests(site, [("<b>x</b>&'\"", "small", 1), ("small", "<b>x</b>&'\"", 1)])
+    page = reviewer.get("/admin/kitchen/leaderboard").text
+    assert "<b>x" not in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+
+
+def test_annotators_have_no_way_to_the_sources(site: Site) -> None:
+    annotator = site.signed_in("ann")
+    assert annotator.get("/admin/kitchen/leaderboard").status_code == 403
