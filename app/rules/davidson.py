@@ -7,6 +7,7 @@ ties, stays sufficient for the strengths.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csgraph, csr_matrix
 
 from app.rules.bootstrap import Floats
 from app.rules.bradley_terry import Contests, components
@@ -30,11 +31,11 @@ class Davidson:
 
 def fit(contests: Contests) -> Davidson | None:
     """Maximum likelihood by Newton's method; None where it does not exist, because the contests
-    are not connected or all of them were ties."""
+    are not connected or wins go round nowhere that ties do not."""
     wins, ties = _counts(contests)
-    if len(components(wins + ties)) > 1 or not wins.any():
-        return None
     m, has_ties = len(wins), bool(ties.any())
+    if len(components(wins + ties)) > 1 or (has_ties and _is_unbounded(wins, ties)):
+        return None
     scores = (wins + ties / 2).sum(axis=1)
     n = wins + wins.T + ties
     theta, log_nu = np.zeros(m), 0.0 if has_ties else -np.inf
@@ -62,6 +63,17 @@ def _counts(contests: Contests) -> tuple[Floats, Floats]:
         np.add.at(wins, (i, j), contests.wins[:, k])
         np.add.at(ties, (i, j), contests.wins[:, 2])
     return wins, ties
+
+
+def _is_unbounded(wins: Floats, ties: Floats) -> bool:
+    """Whether nu grows without end: some strengths lie one apart or more along every win and one
+    apart or less along every tie, and the likelihood grows the farther they are stretched."""
+    limits = np.where(wins > 0, -1.0, np.where(ties > 0, 1.0, 0.0))
+    try:
+        csgraph.bellman_ford(csr_matrix(limits))
+    except csgraph.NegativeCycleError:
+        return False
+    return True
 
 
 def _probabilities(theta: Floats, nu: float) -> tuple[Floats, Floats]:

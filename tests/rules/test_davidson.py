@@ -60,3 +60,13 @@ def test_it_maximises_the_likelihood(seed):
 def test_only_ties_and_unconnected_contests_have_no_maximum():
     assert davidson.fit(pair_contests([0], [1], [[0, 0, 4]], 2)) is None
     assert davidson.fit(pair_contests([0], [1], [[4, 0, 0]], 2)) is None
+
+
+def test_a_source_that_won_or_tied_every_time_has_no_maximum():
+    assert davidson.fit(pair_contests([0], [1], [[2, 0, 2]], 2)) is None
+    # 0 beats 1 beats 2, and a tie of 0 and 2 shortens the way: what is stretched along wins is
+    # stretched along the tie, two for one.
+    wins = [[1, 0, 0], [1, 0, 0], [0, 0, 1]]
+    assert davidson.fit(pair_contests([0, 1, 0], [1, 2, 2], wins, 3)) is not None
+    # One win against the order of the others is enough as well.
+    assert davidson.fit(pair_contests([0], [1], [[2, 1, 2]], 2)) is not None
