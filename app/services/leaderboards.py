@@ -38,11 +38,11 @@ class SourceRow:
     def arena(self) -> Statistic:
         """The strength on the scale of Chatbot Arena."""
         found = self.rating.strength
-        ends = (
+        value, low, high = (
             None if end is None else arena_scale(end)
             for end in (found.value, found.low, found.high)
         )
-        return replace(found, **dict(zip(("value", "low", "high"), ends, strict=True)))
+        return replace(found, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)
