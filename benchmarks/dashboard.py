@@ -25,6 +25,7 @@ PAGES = (
     "annotators/matrix",
     "leaderboard",
     "planning",
+    "planning",
     "triage",
     "comparisons",
     "comparisons?show=judged",

@@ -50,6 +50,7 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token revoked"  # noqa: S105
     PROJECT_CREATED = "project created"
     POLICY_CHANGED = "policy changed"
+    PAY_CHANGED = "pay changed"
     GUIDELINE_PUBLISHED = "guideline published"
     IMPORT_STARTED = "import started"
     IMPORT_FINISHED = "import finished"

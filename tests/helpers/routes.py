@@ -92,6 +92,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "repeat_after_hours": "24",
     },
     "/admin/{slug}/annotators/fit": {},
+    "/admin/{slug}/planning": {"currency": "EUR", "person_amount": "0.5", "person_per": "hour"},
     "/admin/{slug}/guideline": {"markdown": GUIDELINE},
     "/admin/{slug}/guideline/draft": {"markdown": GUIDELINE},
     "/admin/{slug}/guideline/candidates/{candidate_id}/drop": {"markdown": GUIDELINE},

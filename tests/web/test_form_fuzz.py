@@ -19,7 +19,7 @@ from app.web.access import SAFE_METHODS
 OTHER_NAMES = [
     "csrf_token", "page", "show", "name", "next", "project", "action", "tag", "source", "version",
     "week", "strength", "annotator", "other", "labels", "cause", "outcome", "counts",
-    "candidate", "revises", "by", "figure", "sort",
+    "candidate", "revises", "by", "figure", "sort", "target",
 ]  # fmt: skip
 HALF_A_CHARACTER = b"\xed\xa0\x80"
 NASTY = [

@@ -1,0 +1,220 @@
+"""What is still to come of a project, what its labels can reach, and how many more say so.
+
+Everything comes from sums. Agreement is that without ties: of judgments that prefer a response.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.orm import Session
+
+from app.models.projects import Comparison, Project
+from app.models.tallies import AnnotatorDay
+from app.rules.agreement import estimate
+from app.rules.bootstrap import Statistic
+from app.rules.ceiling import (
+    BetaCeiling,
+    Ceiling,
+    beta_ceiling,
+    bounds,
+    concentration_of,
+    single_label_accuracy,
+)
+from app.rules.coefficients import percent_agreement
+from app.rules.contributions import LABELS
+from app.rules.costs import ExpectedCosts, Forecast, expected_costs, forecast
+from app.rules.planning import OverlapOption, WidthAt, design_effect, half_widths, overlap_options
+from app.rules.project_statistics import ProjectStatistics
+from app.services import comparisons, pay, spending
+from app.services.annotator_page import time_bars
+from app.services.pay import PayRates
+from app.services.spending import Spending
+
+PACE_DAYS = 14
+LOOK_AT = 20_000
+"""Open comparisons whose wanted judgments are added up; of more, they stand for the rest."""
+LONGEST_FORECAST = 36_500
+"""Days after which no date is named."""
+PLANNED = (1, 2, 3, 5)
+"""Judgments of a comparison whose costs are told in advance."""
+DECISIVE = [LABELS.index("first"), LABELS.index("second")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """Judgments still wanted beyond those on lease."""
+
+    judgments: int
+    is_estimated: bool
+    forecast: Forecast
+    """Its costs are 0 where costs are unknown."""
+    end: date | None
+    """None without a pace, and beyond LONGEST_FORECAST."""
+    earliest: date | None
+    latest: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What reaches a half-width of the interval of agreement."""
+
+    half_width: float
+    options: list[OverlapOption]
+    """The fewest judgments first; empty where agreement is not between one half and one."""
+    design_effect: float
+    """How much more variance prompts with several comparisons bring; 1 where they bring none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    agreement: Statistic
+    """Without ties."""
+    left: Left
+    strengths: dict[int, int]
+    """Preferences by strength; 0 where none was given."""
+    times: list[tuple[str, int]]
+    ceilings: list[Ceiling]
+    """Against one label, and against the majority of three."""
+    beta: BetaCeiling
+    single_label: Statistic
+    widths: list[WidthAt]
+    target: Target
+    rates: PayRates
+    spending: Spending
+    expected: list[ExpectedCosts]
+    """By PLANNED; empty without costs or where agreement is not between one half and one."""
+
+
+def for_project(
+    session: Session,
+    project: Project,
+    statistics: ProjectStatistics,
+    *,
+    half_width: float,
+    now: datetime,
+) -> Plan:
+    table, people = statistics.table(), statistics.annotators()
+    decisive = table.counts[:, DECISIVE]
+    agreement = estimate(table, {"agreement": percent_agreement(decisive)})["agreement"]
+    first, second = decisive.T
+    assert table.groups is not None, "sums know the part of each prompt"
+    beta = beta_ceiling(first, second, table.groups, table.items, labels=(1, 3))
+    rates = pay.of(project)
+    spent = spending.for_project(session, project, people, table, rates)
+    each = None if spent.costs is None else spent.costs.per_judgment
+    target = _target(agreement, half_width)
+    strengths: Counter[int] = Counter()
+    for sums in people.values():
+        strengths.update(sums.strengths)
+    seconds = [sums.seconds for sums in people.values()]
+    return Plan(
+        agreement=agreement,
+        left=_left(session, project, each, now=now),
+        strengths=dict(strengths),
+        times=time_bars(np.vstack([np.zeros((0, 2), np.int64), *seconds])),
+        ceilings=[bounds(agreement, labels=labels) for labels in (1, 3)],
+        beta=beta,
+        single_label=single_label_accuracy(agreement),
+        widths=half_widths(agreement, _numbers(agreement, target)),
+        target=target,
+        rates=rates,
+        spending=spent,
+        expected=_expected(agreement, beta, each),
+    )
+
+
+def judged_by_day(session: Session, project: Project, *, today: date) -> list[int]:
+    """Of the PACE_DAYS whole days before today, or of those since the first judgment."""
+    first = session.scalar(
+        select(func.min(AnnotatorDay.day)).where(
+            AnnotatorDay.project_id == project.id, AnnotatorDay.judged > 0
+        )
+    )
+    start = max(today - timedelta(days=PACE_DAYS), first or today)
+    rows = session.execute(
+        select(AnnotatorDay.day, func.sum(AnnotatorDay.judged))
+        .where(
+            AnnotatorDay.project_id == project.id,
+            AnnotatorDay.day >= start,
+            AnnotatorDay.day < today,
+        )
+        .group_by(AnnotatorDay.day)
+    )
+    known = {day: int(n) for day, n in rows}
+    days = max(0, (today - start).days)
+    return [known.get(start + timedelta(days=i), 0) for i in range(days)]
+
+
+def _left(session: Session, project: Project, each: float | None, *, now: datetime) -> Left:
+    wanted, is_estimated = _wanted(session, project)
+    today = now.date()
+    found = forecast(wanted, each or 0.0, judged_by_day(session, project, today=today))
+
+    def day(days: float | None) -> date | None:
+        if days is None or days > LONGEST_FORECAST:
+            return None
+        return today + timedelta(days=math.ceil(days))
+
+    return Left(
+        judgments=wanted,
+        is_estimated=is_estimated,
+        forecast=found,
+        end=day(found.days.value),
+        earliest=day(found.days.low),
+        latest=day(found.days.high),
+    )
+
+
+def _wanted(session: Session, project: Project) -> tuple[int, bool]:
+    """Judgments wanted, and whether some are estimated."""
+    total = comparisons.count(session, project, "open")
+    some = (
+        select(Comparison.open_slots)
+        .where(
+            Comparison.project_id == project.id,
+            # As the index says it.
+            literal_column("comparisons.open_slots > 0"),
+        )
+        .order_by(Comparison.priority.desc(), Comparison.id.desc())
+        .limit(LOOK_AT)
+        .subquery()
+    )
+    wanted = session.scalar(select(func.sum(some.c.open_slots))) or 0
+    if total <= LOOK_AT:
+        return wanted, False
+    return round(wanted / LOOK_AT * total), True
+
+
+def _target(agreement: Statistic, half_width: float) -> Target:
+    a = agreement.value
+    # Below 1 it only says that comparisons have more labels than two, which the options count.
+    effect = max(1.0, design_effect(agreement))
+    options = []
+    if a is not None and 0.5 < a < 1:
+        options = overlap_options(a, half_width, design_effect=effect)
+    return Target(half_width=half_width, options=options, design_effect=effect)
+
+
+def _numbers(agreement: Statistic, target: Target) -> list[int]:
+    """Round numbers of comparisons around what there is and what is wanted."""
+    most = max([200, 4 * agreement.n, *(option.items for option in target.options)])
+    steps = [n * 10**power for power in range(1, 8) for n in (1, 2, 5)]
+    last = next(i for i, n in enumerate(steps) if n >= most or i == len(steps) - 1)
+    return steps[1 : last + 1]
+
+
+def _expected(agreement: Statistic, beta: BetaCeiling, each: float | None) -> list[ExpectedCosts]:
+    concentration, a = beta.concentration.value, agreement.value
+    if each is None:
+        return []
+    if concentration is None:
+        if a is None or not 0.5 < a < 1:
+            return []
+        concentration = concentration_of(a)
+    return [expected_costs(each, concentration, n) for n in PLANNED]

@@ -1,0 +1,116 @@
+import re
+from pathlib import Path
+
+import pytest
+from helpers.office import SLUG, make_office
+from helpers.web import Site, Visit, make_site
+from sqlalchemy import select
+
+from app.models.accounts import AuditEntry, Role
+
+PAGE = f"/admin/{SLUG}/planning"
+FORM = {"currency": "EUR", "person_amount": "0.35", "person_per": "judgment"}
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html.split("<main")[1]).split())
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = make_site(Path(tmp_path_factory.mktemp("office")))
+    make_office(site.database)
+    return site
+
+
+@pytest.fixture(scope="module")
+def admin(office: Site) -> Visit:
+    return office.signed_in("admin", Role.ADMIN)
+
+
+def pay_entries(site: Site) -> int:
+    with site.database.reading() as session:
+        return len(
+            session.scalars(select(AuditEntry).where(AuditEntry.action == "pay changed")).all()
+        )
+
+
+def test_a_plan_of_a_filled_project_has_every_part(admin: Visit) -> None:
+    page = admin.get(PAGE).text
+    text = words(page)
+    for part in (
+        "still wanted", "Active time per judgment", "Strength of preferences",
+        "Against 1 label at least", "Against the majority of 3 at least",
+        "A single label is right in", "Half-width of the 95 % interval", "fewest judgments",
+        "Annotators are exchangeable",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "nan" not in text.lower().split()
+    assert 'aria-label="Half-width of the interval of agreement' in page
+
+
+def test_a_smaller_target_needs_more_comparisons(admin: Visit) -> None:
+    def fewest(target: str) -> int:
+        text = words(admin.get(f"{PAGE}?target={target}").text)
+        found = re.search(r"\d fewest judgments ([\d,]+) ([\d,]+)", text)
+        assert found is not None
+        return int(found[2].replace(",", ""))
+
+    # Half the half-width takes four times as many, up to rounding.
+    assert fewest("2") == pytest.approx(4 * fewest("4"), rel=0.02)
+
+
+@pytest.mark.parametrize("target", ["0", "-1", "26", "nan", "inf", "x", ""])
+def test_a_target_that_is_none_is_refused_with_one_sentence(admin: Visit, target: str) -> None:
+    answer = admin.get(f"{PAGE}?target={target}")
+    assert answer.status_code == 422
+    assert "write percent points from 0.1 to 25." in words(answer.text)
+
+
+def test_an_admin_sets_the_pay_and_sees_what_was_spent(office: Site, admin: Visit) -> None:
+    before = pay_entries(office)
+    assert "No pay rate is set" in words(admin.get(PAGE).text)
+    answer = admin.post(PAGE, FORM)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}#pay")
+    page = admin.get(PAGE).text
+    text = words(page)
+    judgments = int(re.search(r"person 0\.35 EUR per judgment ([\d,]+)", text)[1].replace(",", ""))
+    assert f"Spent so far {0.35 * judgments:,.2f} EUR" in text
+    assert 'value="0.35"' in page
+    assert pay_entries(office) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"person_amount": "lots"}, "The amount for person is “lots”; write a number such as 0.35"),
+        ({"model_amount": "-2"}, "A rate is -2; write an amount from 0 to 1000000"),
+        ({"person_per": "week"}, "choose judgment or hour"),
+        ({"currency": "<b>"}, "write a code of three capital letters such as EUR"),
+    ],
+)
+def test_a_wrong_form_changes_nothing_and_comes_back_as_it_was(
+    office: Site, admin: Visit, changed: dict[str, str], said: str
+) -> None:
+    before = pay_entries(office)
+    admin.get(PAGE)
+    answer = admin.post(PAGE, {**FORM, "person_amount": "7.125", **changed})
+    assert answer.status_code == 422
+    assert f"Nothing was changed. {said}" in words(answer.text) or said in words(answer.text)
+    assert "person_amount" in changed or 'value="7.125"' in answer.text
+    assert "<b>" not in answer.text
+    assert pay_entries(office) == before
+
+
+def test_a_reviewer_sees_the_plan_and_cannot_change_the_pay(office: Site) -> None:
+    reviewer = office.signed_in("reviewer", Role.REVIEWER)
+    page = reviewer.get(PAGE)
+    assert page.status_code == 200
+    assert "Change the pay" not in page.text
+    assert reviewer.post(PAGE, FORM).status_code == 403
+
+
+def test_a_project_without_judgments_says_what_is_missing(office: Site, admin: Visit) -> None:
+    text = words(admin.get("/admin/kitchen/planning").text)
+    assert "Expected end: undefined, nothing was judged in these days." in text
+    assert "Undefined: no comparison has two such judgments yet" in text
