@@ -1,0 +1,51 @@
+"""Dashboards of a project with something to tell: accessibility, both colour schemes, a phone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from helpers.office import SLUG, make_office
+from helpers.person import enter
+from helpers.web import Site
+from playwright.sync_api import Page
+
+from app.models.accounts import Role
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("agreement", "annotators", "annotators/matrix", "leaderboard", "planning")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_dashboards_have_no_accessibility_violation_and_fit_a_phone(
+    site: Site, address: str, page: Page, scheme: Literal["light", "dark"]
+) -> None:
+    make_office(site.database)
+    page.emulate_media(color_scheme=scheme)
+    enter(page, site, address, "ada", Role.ADMIN)
+    problems = []
+
+    def look(name: str) -> None:
+        # What is folded away is read too.
+        page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        for violation in Axe().run(page).response["violations"]:
+            nodes = [node["html"][:120] for node in violation["nodes"][:2]]
+            problems.append(f"{name}: {violation['id']} {nodes}")
+        page.set_viewport_size({"width": 390, "height": 844})
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 390:
+            problems.append(f"{name}: {width} px wide on a phone")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+    for name in PAGES:
+        response = page.goto(f"{address}/admin/{SLUG}/{name}")
+        assert response is not None
+        assert response.status == 200, name
+        look(name)
+    page.goto(f"{address}/admin/{SLUG}/annotators?sort=side")
+    page.locator("table.people tbody a").first.click()
+    page.get_by_text("favours left").wait_for()
+    look("annotator")
+    assert not problems, "\n".join(problems)
