@@ -12,6 +12,8 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TextIO
 from uuid import uuid4
@@ -48,7 +50,7 @@ def configure_logs(environment: str) -> None:
     # Our own lines are written directly, which takes a third of the time: there is one a request.
     structlog.configure(
         processors=[*shared, *final],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=partial(_Lines, sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
@@ -62,6 +64,20 @@ def configure_logs(environment: str) -> None:
     handler.addFilter(_is_not_told_already)
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
+
+
+class _Lines(structlog.WriteLogger):
+    """Lines on standard error. One that cannot be written, to a full disk for example, is lost
+    without a word: the request that it tells of goes on."""
+
+    def __init__(self, file: TextIO, *_: object) -> None:
+        super().__init__(file)
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 def traceback_of(error: BaseException) -> str:

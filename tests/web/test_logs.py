@@ -233,3 +233,14 @@ def test_the_line_of_a_mounted_route_names_its_whole_pattern(site: Site) -> None
         site.visit().get("/deep/a/er/b")
 
     assert logs[0]["route"] == "/deep/{place}/er/{number}"
+
+
+def test_a_log_that_cannot_be_written_stops_no_request(
+    site: Site, written: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(written.stream, "write", refuse)
+    assert site.visit().get("/healthz").status_code == 200
+    assert written.text == ""
