@@ -28,11 +28,13 @@ from app.errors import PrefloopError
 from app.main import create_app
 from app.models.accounts import Role
 from app.models.projects import Comparison, Project
-from app.services import accounts, comparisons, guidelines, projects
+from app.services import accounts, comparison_detail, comparisons, guidelines, projects
+from app.services.comparison_filters import ComparisonFilter
 from app.settings import Settings
 
 LAPTOP = ViewportSize(width=1280, height=780)
 PHONE = ViewportSize(width=390, height=844)
+DASHBOARD = ViewportSize(width=1100, height=780)
 
 
 @contextmanager
@@ -66,13 +68,13 @@ def copy_of(database: Path, folder: Path) -> Path:
 
 def put_first(session: Session, project: Project) -> str:
     """Let the queue begin with a comparison on which all agreed; the text that they preferred."""
-    found = comparisons.page_of(session, project, show="judged")
+    found = comparisons.page_of(session, project, ComparisonFilter(show="judged"))
     unanimous = [row for row in found.rows if set(row.verdicts) in ({"1"}, {"2"})]
     if not unanimous:
         sys.exit(f"No comparison on the first page of {project.slug} has one verdict only.")
     row = max(unanimous, key=lambda row: sum(map(len, row.responses)))
     session.get_one(Comparison, row.id).priority = 1
-    detail = comparisons.detail(session, project, row.id)
+    detail = comparison_detail.detail(session, project, row.id)
     return next(c.text for c in detail.completions if c.label in row.verdicts)
 
 
@@ -119,11 +121,25 @@ def take(page: Page, address: str, slug: str, preferred: str, out: Path) -> None
     page.screenshot(path=out / "compare-phone.png")
 
 
+def take_dashboards(page: Page, address: str, slug: str, out: Path) -> None:
+    page.set_viewport_size(DASHBOARD)
+    page.goto(f"{address}/admin/{slug}/agreement#slices")
+    page.screenshot(path=out / "agreement.png")
+    page.goto(f"{address}/admin/{slug}/annotators?sort=agreement")
+    page.screenshot(path=out / "annotators.png")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Take the README's pictures of a demo.")
     parser.add_argument("--database", type=Path, default=Path("var/demo/demo.db"))
     parser.add_argument("--project", default="demo")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument(
+        "--dashboards",
+        action="store_true",
+        help="take those of agreement and annotators instead, of a project that has several "
+        "guideline versions (make_office in tests/helpers/office.py makes one)",
+    )
     arguments = parser.parse_args()
     path = next(filter(launches, installed_candidates()), None)
     if path is None:
@@ -140,7 +156,10 @@ def main() -> int:
         with serving(app) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path or None, args=LAUNCH_FLAGS)
             page = sign_in(browser, address, token, problems)
-            take(page, address, arguments.project, preferred, arguments.out)
+            if arguments.dashboards:
+                take_dashboards(page, address, arguments.project, arguments.out)
+            else:
+                take(page, address, arguments.project, preferred, arguments.out)
             browser.close()
     for problem in problems:
         print(f"the browser reported: {problem}", file=sys.stderr)
