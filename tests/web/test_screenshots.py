@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.office import SLUG, make_office
 from helpers.web import Site
 from sqlalchemy import func, select
 
@@ -16,12 +17,18 @@ from app.services.judgments import Submission
 ROOT = Path(__file__).parents[2]
 
 
-def take(database: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/make_screenshots.py", "--project", "kitchen"]
+def take(
+    database: Path, out: Path, *more: str, project: str = "kitchen"
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "tools/make_screenshots.py", "--project", project]
     options = ["--database", str(database), "--out", str(out)]
     return subprocess.run(
-        [*command, *options], cwd=ROOT, check=False, capture_output=True, text=True
+        [*command, *options, *more], cwd=ROOT, check=False, capture_output=True, text=True
     )
+
+
+def sizes_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    return {path.name: struct.unpack(">II", path.read_bytes()[16:24]) for path in folder.iterdir()}
 
 
 @pytest.mark.browser
@@ -36,11 +43,7 @@ def test_the_pictures_are_taken_on_a_copy_of_the_database(site: Site, tmp_path: 
     done = take(tmp_path / "test.db", tmp_path / "images")
 
     assert done.returncode == 0, done.stderr
-    sizes = {
-        path.name: struct.unpack(">II", path.read_bytes()[16:24])
-        for path in (tmp_path / "images").iterdir()
-    }
-    assert sizes == {
+    assert sizes_of(tmp_path / "images") == {
         "compare.png": (1280, 780),
         "compare-dark.png": (1280, 780),
         "compare-phone.png": (390, 844),
@@ -49,6 +52,17 @@ def test_the_pictures_are_taken_on_a_copy_of_the_database(site: Site, tmp_path: 
     with site.database.reading() as session:
         assert projects.by_slug(session, "kitchen").overlap == 1
         assert session.scalar(select(func.count(Judgment.id))) == 5
+
+
+@pytest.mark.browser
+def test_the_dashboards_are_taken_of_a_project_with_something_to_tell(
+    site: Site, tmp_path: Path
+) -> None:
+    make_office(site.database)
+    out = tmp_path / "images"
+    done = take(tmp_path / "test.db", out, "--dashboards", project=SLUG)
+    assert done.returncode == 0, done.stderr
+    assert sizes_of(out) == {"agreement.png": (1100, 780), "annotators.png": (1100, 780)}
 
 
 def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
