@@ -25,7 +25,6 @@ PAGES = (
     "annotators/matrix",
     "leaderboard",
     "planning",
-    "planning",
     "triage",
     "comparisons",
     "comparisons?show=judged",

@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
@@ -94,17 +96,19 @@ def agreement_by_week(
 ) -> dict[UUID, dict[date, tuple[float, int]]]:
     """By annotator and Monday: the sum of shares of the others who gave the same verdict, over so
     many judgments of comparisons that others judged too."""
-    query = select(
-        AnnotatorDay.annotator_id, AnnotatorDay.day, AnnotatorDay.credit, AnnotatorDay.shared
-    ).where(AnnotatorDay.project_id == project.id, AnnotatorDay.shared > 0)
+    # Ids as the driver gives them: to make an object of each row's takes as long as all the rest.
+    raw_id: ColumnElement[Any] = type_coerce(AnnotatorDay.annotator_id, NullType())
+    query = select(raw_id, AnnotatorDay.day, AnnotatorDay.credit, AnnotatorDay.shared).where(
+        AnnotatorDay.project_id == project.id, AnnotatorDay.shared > 0
+    )
     if annotator_id is not None:
         query = query.where(AnnotatorDay.annotator_id == annotator_id)
-    weeks: defaultdict[UUID, dict[date, tuple[float, int]]] = defaultdict(dict)
+    weeks: defaultdict[Any, dict[date, tuple[float, int]]] = defaultdict(dict)
     for who, day, credit, shared in session.execute(query):
         monday = date.fromordinal(day.toordinal() - day.weekday())
         earned, n = weeks[who].get(monday, (0.0, 0))
         weeks[who][monday] = (earned + credit / CREDIT, n + shared)
-    return dict(weeks)
+    return {who if isinstance(who, UUID) else UUID(who): found for who, found in weeks.items()}
 
 
 class _Pool:

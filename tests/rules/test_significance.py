@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, fisher_exact
 
 from app.rules.significance import clopper_pearson, discoveries, share, share_beside, trend
 
@@ -118,3 +119,15 @@ def test_discoveries_equal_those_of_statsmodels():
     p = np.random.default_rng(1).beta(0.4, 2, 60)
 
     assert discoveries(p.tolist()) == multitest.multipletests(p, 0.1, "fdr_bh")[0].tolist()
+
+
+@given(st.integers(1, 3000), st.data())
+def test_a_share_against_one_half_is_the_binomial_test(n, data):
+    k = data.draw(st.integers(0, n))
+    assert share(k, n).p == pytest.approx(binomtest(k, n, 0.5).pvalue, rel=1e-9, abs=1e-250)
+
+
+@pytest.mark.parametrize(("k", "others"), [(1000, 50_000), (1045, 50_000), (1100, 50_400)])
+def test_two_large_shares_are_compared_as_by_the_exact_test(k, others):
+    exact = fisher_exact([[k, 2000 - k], [others, 100_000 - others]]).pvalue
+    assert share_beside(k, 2000, others, 100_000).p == pytest.approx(exact, abs=0.03)
