@@ -22,7 +22,7 @@ from benchmarks.report import print_table
 from benchmarks.runs import Bench, Databases, Setting
 
 WORKERS = {"sqlite": 2, "postgresql": 2}
-"""What we recommend on two cores. SQLite has one writer at a time, but all else is done beside it."""
+"""What we recommend on two cores: on SQLite all but the writing is done beside the one writer."""
 GOAL_ANNOTATORS = 32
 PARTS = ("drive", "pages", "peer")
 
