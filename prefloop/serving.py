@@ -46,6 +46,8 @@ LOOK_SECONDS = 0.3
 """How often the parent looks after its workers."""
 PR_SET_PDEATHSIG = 1
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+IDLE_SECONDS = 75
+"""How long a connection stays open between two requests: annotators read before they judge."""
 
 log = structlog.get_logger()
 
@@ -121,6 +123,7 @@ def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
         access_log=False,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
     )
 
 
