@@ -202,8 +202,13 @@ def _read_some(
 ) -> Iterator[JudgedRows]:
     keys = sorted(comparisons)
     for start in range(0, len(keys), IN_LIST):
-        chunk = keys[start : start + IN_LIST]
-        yield statistics_rows.read(session, project_id, lambda key: key.in_(chunk), names)  # noqa: B023
+        yield statistics_rows.read(
+            session, project_id, _among(keys[start : start + IN_LIST]), names
+        )
+
+
+def _among(keys: Sequence[UUID]) -> Which:
+    return lambda key: key.in_(keys)
 
 
 def _parts(session: Session, project_id: UUID) -> Iterator[Which]:
