@@ -1,0 +1,180 @@
+"""What is told of each annotator, against plain loops over the judgments of a small project."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+from typing import Any
+from uuid import UUID
+
+import pytest
+from helpers.office import SLUG, make_office
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.models.judgments import Judgment
+from app.models.projects import Comparison, ComparisonCompletion, Project
+from app.services import (
+    annotator_figures,
+    annotator_matrix,
+    annotator_page,
+    projects,
+    statistics,
+)
+from app.services.annotator_page import TIME_LIMITS
+
+LATER = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def office(database: Database) -> Database:
+    make_office(database, comparisons=48)
+    return database
+
+
+def judged(session: Session, project: Project) -> list[tuple[Judgment, Comparison, Any]]:
+    """Every judgment, its comparison, and what it says: a position or the verdict's name."""
+    positions = {
+        (row.comparison_id, row.completion_id): row.position
+        for row in session.scalars(select(ComparisonCompletion))
+    }
+    rows = session.execute(
+        select(Judgment, Comparison)
+        .join(Comparison, Comparison.id == Judgment.comparison_id)
+        .where(Judgment.project_id == project.id)
+    ).all()
+    return [(j, c, positions.get((j.comparison_id, j.preferred_id), j.verdict)) for j, c in rows]
+
+
+def by_comparison(rows: list[tuple[Judgment, Comparison, Any]]) -> dict[UUID, dict[UUID, Any]]:
+    """What each annotator said of each comparison that is not gold."""
+    found: dict[UUID, dict[UUID, Any]] = defaultdict(dict)
+    for judgment, comparison, said in rows:
+        if comparison.kind == "normal":
+            found[comparison.id][judgment.annotator_id] = said
+    return found
+
+
+def monday_of(judgment: Judgment) -> date:
+    day = judgment.received_at.date()
+    return day - timedelta(days=day.weekday())
+
+
+def everybody(rows: list[tuple[Judgment, Comparison, Any]]) -> Iterator[UUID]:
+    yield from sorted({judgment.annotator_id for judgment, _, _ in rows})
+
+
+def test_sides_known_answers_and_agreement_by_week_are_those_of_the_judgments(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+        rows = judged(session, project)
+    people = statistics.read(office, project.id, now=LATER).annotators()
+    with office.reading() as session:
+        found = annotator_figures.for_project(session, project, people)
+        weeks = annotator_figures.agreement_by_week(session, project)
+
+    said = by_comparison(rows)
+    for who in everybody(rows):
+        mine = [(j, c, what) for j, c, what in rows if j.annotator_id == who]
+        figures = found.of[who]
+        normal = [j for j, c, _ in mine if c.kind == "normal" and j.preferred_id is not None]
+        left = sum(j.shown_order[0] == j.preferred_id.hex for j in normal)
+        assert figures.side.statistic.n == len(normal)
+        assert figures.side.statistic.value == pytest.approx(left / len(normal))
+        gold = [(c, what) for _, c, what in mine if c.kind == "gold"]
+        assert figures.gold.accuracy.n == len(gold)
+        if gold:
+            right = sum(what == c.gold_position for c, what in gold)
+            assert figures.gold.accuracy.value == pytest.approx(right / len(gold))
+        expected: dict[date, list[float]] = defaultdict(list)
+        for judgment, comparison, what in mine:
+            others = [x for other, x in said[comparison.id].items() if other != who]
+            if comparison.kind == "normal" and others:
+                expected[monday_of(judgment)].append(others.count(what) / len(others))
+        assert {monday: n for monday, (_, n) in weeks[who].items()} == {
+            monday: len(credits) for monday, credits in expected.items()
+        }
+        for monday, credits in expected.items():
+            assert weeks[who][monday][0] == pytest.approx(sum(credits))
+
+
+def test_two_annotators_agree_as_often_as_their_judgments_do(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+        rows = judged(session, project)
+    sums = statistics.read(office, project.id, now=LATER)
+    with office.reading() as session:
+        matrix = annotator_matrix.for_project(session, sums)
+        only = annotator_matrix.for_project(session, sums, name="GUES")
+
+    said = by_comparison(rows)
+    checked = 0
+    for a, b in combinations(everybody(rows), 2):
+        both = [(votes[a], votes[b]) for votes in said.values() if a in votes and b in votes]
+        if not both:
+            assert (a, b) not in matrix.cells
+            continue
+        checked += 1
+        cell = matrix.cells[a, b]
+        agreed = sum(x == y for x, y in both)
+        assert (cell.n, cell.agreed, matrix.cells[b, a]) == (len(both), agreed, cell)
+        firsts, seconds = Counter(x for x, _ in both), Counter(y for _, y in both)
+        chance = sum(firsts[label] * seconds[label] for label in firsts) / len(both) ** 2
+        if chance == 1:
+            assert cell.kappa is None
+        else:
+            kappa = (agreed / len(both) - chance) / (1 - chance)
+            assert cell.kappa == pytest.approx(kappa, abs=1e-9)
+        assert cell.is_faint == (len(both) < 20)
+    assert checked > 10
+    assert [person.name for person in only.people] == ["guess"]
+
+
+def test_weeks_and_times_of_one_annotator_add_up_to_their_judgments(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+        rows = judged(session, project)
+    people = statistics.read(office, project.id, now=LATER).annotators()
+    for who in everybody(rows):
+        mine = [j for j, c, _ in rows if j.annotator_id == who]
+        with office.reading() as session:
+            detail = annotator_page.detail(session, project, who, people)
+        assert {week.monday: week.judged for week in detail.weeks} == Counter(map(monday_of, mine))
+        # A time counts as the middle of its bin, a tenth of a natural logarithm wide.
+        middles = [math.exp(round(10 * math.log(j.active_ms / 1000)) / 10) for j in mine]
+        times = Counter(sum(limit <= middle for limit in TIME_LIMITS) for middle in middles)
+        assert {i: n for i, (_, n) in enumerate(detail.times) if n} == times
+
+
+def test_only_what_stands_out_among_all_tests_is_flagged(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+    people = statistics.read(office, project.id, now=LATER).annotators()
+    with office.reading() as session:
+        found = annotator_figures.for_project(session, project, people).of
+
+    tests = sorted(
+        (p, who, name)
+        for who, figures in found.items()
+        for name in annotator_figures.TESTED
+        if (p := getattr(figures, name).p) is not None
+    )
+    passing = [i for i, (p, _, _) in enumerate(tests, start=1) if p <= 0.1 * i / len(tests)]
+    stand_out = tests[: passing[-1] if passing else 0]
+    flagged = {
+        (who, name) for _, who, name in stand_out if getattr(found[who], name).statistic.n >= 20
+    }
+    sides = {
+        who for who, figures in found.items() if any("favours left" in f for f in figures.flags)
+    }
+    right = {who for who, figures in found.items() if "favours right" in figures.flags}
+    assert sides | right == {who for who, name in flagged if name == "side"}
+    drifting = {who for who, figures in found.items() if any("agrees" in f for f in figures.flags)}
+    assert drifting == {who for who, name in flagged if name == "drift"}
+    # Two seconds for some forty words: the one who guesses, and nobody else.
+    (fast,) = (who for who, figures in found.items() if "too fast" in figures.flags)
+    assert found[fast].seconds == pytest.approx(2.0, rel=0.1)
