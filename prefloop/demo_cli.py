@@ -96,8 +96,8 @@ def _serve(database: "Database", out: Path, port: int) -> None:
     from prefloop import serving
     from prefloop.demo.run import OVERLAP, SLUG
 
-    listeners = serving.hold("127.0.0.1", port, workers=1)
-    address = serving.address_of(listeners[0])
+    listener = serving.hold("127.0.0.1", port)
+    address = serving.address_of(listener)
     with database.writing() as session:
         admin = accounts.create_person(
             session, name="demo admin", password=None, role=Role.ADMIN, now=utc_now()
@@ -115,4 +115,4 @@ def _serve(database: "Database", out: Path, port: int) -> None:
         say(f"\nServing on {address}  (stop with Ctrl+C)")
         say(f"Sign in once with  {link}")
 
-    serving.serve(settings, listeners, ready=welcome)
+    serving.serve(settings, listener, ready=welcome)

@@ -54,10 +54,10 @@ def serve(
 
     settings = Settings() if workers is None else Settings(workers=workers)
     open_database().dispose()
-    listeners = serving.hold(host, port, settings.workers)
-    address = serving.address_of(listeners[0])
+    listener = serving.hold(host, port)
+    address = serving.address_of(listener)
     serving.serve(
-        settings, listeners, ready=lambda: say(f"Serving on {address}  (stop with Ctrl+C)")
+        settings, listener, ready=lambda: say(f"Serving on {address}  (stop with Ctrl+C)")
     )
 
 

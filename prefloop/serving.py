@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import InvalidInput, PrefloopError
 from app.logs import configure_logs
 from app.metrics import forget_process
 from app.settings import Settings
+from prefloop.connections import Dealer, Worker
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -56,26 +56,11 @@ class WorkerFailed(PrefloopError):
     """A worker could not start; what it said stands above."""
 
 
-def hold(host: str, port: int, workers: int) -> list[socket.socket]:
-    """A socket for each worker, all of one address; it refuses connections until they are served.
-
-    On Linux each worker has a queue of its own, over which the kernel spreads the connections:
-    where all take from one, a burst of annotators may meet in one worker. The queue of a worker
-    that died waits for its replacement. Raises InvalidInput where something else listens there.
-    """
-    listener = _bound(host, port)
-    if workers == 1 or sys.platform != "linux":
-        return [listener] * workers
-    port = listener.getsockname()[1]
-    listener.close()
-    return [_bound(host, port, shared=True) for _ in range(workers)]
-
-
-def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+def hold(host: str, port: int) -> socket.socket:
+    """A socket that has this address and refuses connections until they are served. Raises
+    InvalidInput where something else listens there."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -92,7 +77,7 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, listeners: list[socket.socket], *, ready: Callable[[], None]) -> None:
+def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], None]) -> None:
     """Serve until told to stop; `ready` is called once, when requests are answered.
 
     Several workers read all settings but their number from the environment.
@@ -105,11 +90,11 @@ def serve(settings: Settings, listeners: list[socket.socket], *, ready: Callable
         for number in STOPPING:
             # While it runs uvicorn handles them; afterwards it raises them again, when all is done.
             signal.signal(number, lambda *_: None)
-        server.run(sockets=listeners)
+        server.run(sockets=[listener])
         return
     config = _config("prefloop.serving:app_of_worker", settings)
     with _environment_of_workers(settings):
-        _Supervisor(config, listeners, ready).run()
+        _Supervisor(config, Dealer(listener, settings.workers), ready).run()
 
 
 def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
@@ -188,22 +173,21 @@ class _Server(uvicorn.Server):
 class _Supervisor:
     """Starts, watches and ends the workers, each of which is uvicorn's."""
 
-    def __init__(
-        self, config: uvicorn.Config, listeners: list[socket.socket], ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, dealer: Dealer, ready: Callable[[], None]) -> None:
         self._config = config
-        self._listeners = listeners
+        self._dealer = dealer
         self._ready = ready
-        self._workers: list[Process] = []
+        self._workers: list[Worker] = []
         self._answered: dict[int, float] = {}
         self._told_to_stop = False
 
     def run(self) -> None:
         for number in STOPPING:
             signal.signal(number, self._stop_soon)
-        self._workers = [self._start(place) for place in range(len(self._listeners))]
+        self._workers = [self._start(place) for place in range(self._config.workers)]
         try:
             if all(worker.wait_until_ready(START_SECONDS) for worker in self._workers):
+                self._dealer.start()
                 self._ready()
             while not self._told_to_stop:
                 time.sleep(LOOK_SECONDS)
@@ -214,8 +198,8 @@ class _Supervisor:
     def _stop_soon(self, *_: object) -> None:
         self._told_to_stop = True
 
-    def _start(self, place: int) -> Process:
-        worker = Process(self._config, [self._listeners[place]])
+    def _start(self, place: int) -> Worker:
+        worker = Worker(self._config, [self._dealer.channel(place)])
         # Ctrl+C reaches the workers too, but it is for the parent to end them, also while they
         # start: a new process inherits that the signal is ignored until it handles it itself.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -224,7 +208,7 @@ class _Supervisor:
         self._answered[place] = time.monotonic()
         return worker
 
-    def _is_well(self, place: int, worker: Process) -> bool:
+    def _is_well(self, place: int, worker: Worker) -> bool:
         """Whether it lives and has answered not long ago."""
         if worker.process.is_alive() and worker.ping(timeout=1):
             self._answered[place] = time.monotonic()
@@ -244,9 +228,7 @@ class _Supervisor:
             log.error("worker replaced", worker=old.pid, exit_code=old.exitcode, by=new.pid)
 
     def _stop(self) -> None:
-        for listener in self._listeners:
-            # Held open here, it would take connections that nobody answers.
-            listener.close()
+        self._dealer.stop()
         for worker in self._workers:
             worker.terminate()
         deadline = time.monotonic() + GRACE_SECONDS + KILL_SECONDS

@@ -1,11 +1,28 @@
-"""Short work has few threads of its own, so that nothing long stands before it."""
+"""Short work: few threads, the most due first, and an event loop that waits only for a moment."""
 
+from __future__ import annotations
+
+import asyncio
 import threading
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import anyio
+import pytest
+import structlog
 from anyio.to_thread import run_sync
 
-from app.threads import SQLITE_THREADS, limit_threads, short
+from app.threads import POSTGRESQL_THREADS, SQLITE_THREADS, limit_threads, short, short_within
+
+T = TypeVar("T")
+
+
+def run(work: Callable[[], Awaitable[T]], *, is_sqlite: bool = True) -> T:
+    async def in_a_server() -> T:
+        limit_threads(is_sqlite=is_sqlite)
+        return await work()
+
+    return anyio.run(in_a_server)
 
 
 def test_short_work_runs_in_few_threads_and_never_waits_for_long_work():
@@ -25,24 +42,90 @@ def test_short_work_runs_in_few_threads_and_never_waits_for_long_work():
         return number
 
     async def judge_all() -> list[int]:
-        limit_threads(is_sqlite=True)
-        found: list[int] = []
-
-        async def one(number: int) -> None:
-            found.append(await judge(number))
-
         async with anyio.create_task_group() as long:
             # As many as the framework has threads: each ends only when all judging is done.
             for _ in range(40):
                 long.start_soon(run_sync, ended.wait, 60)
-            async with anyio.create_task_group() as group:
-                for number in range(20):
-                    group.start_soon(one, number)
+            found = await asyncio.gather(*map(judge, range(20)))
             ended.set()
         return found
 
-    assert sorted(anyio.run(judge_all)) == list(range(20))
+    assert run(judge_all) == list(range(20))
     assert max(at_once) == SQLITE_THREADS
+
+
+def test_what_is_due_first_is_done_first_whatever_came_before():
+    done: list[str] = []
+    submit, ask = (short_within(seconds)(done.append) for seconds in (60, 10))
+
+    async def both() -> None:
+        await asyncio.gather(submit("1"), submit("2"), ask("a"), ask("b"), submit("3"), ask("c"))
+
+    run(both)
+
+    assert done == ["a", "b", "c", "1", "2", "3"]
+
+
+def test_the_event_loop_goes_on_beside_work_that_waits_and_other_threads_do_other_work():
+    loop_went_on, others = threading.Event(), threading.Barrier(POSTGRESQL_THREADS)
+
+    @short
+    def wait() -> bool:
+        return loop_went_on.wait(60)
+
+    @short
+    def meet() -> bool:
+        return others.wait(60) >= 0
+
+    async def beside() -> bool:
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        loop_went_on.set()
+        return await waiting
+
+    async def together() -> list[bool]:
+        return await asyncio.gather(*(meet() for _ in range(POSTGRESQL_THREADS)))
+
+    assert run(beside)
+    assert run(together, is_sqlite=False) == [True] * POSTGRESQL_THREADS
+
+
+def test_errors_come_back_and_the_next_work_is_done():
+    @short
+    def divide(a: int, b: int) -> float:
+        return a / b
+
+    async def divide_twice() -> float:
+        with pytest.raises(ZeroDivisionError):
+            await divide(1, 0)
+        return await divide(1, 2)
+
+    assert run(divide_twice) == 0.5
+
+
+def test_work_whose_request_was_given_up_is_done_and_tells_nobody():
+    done: list[int] = []
+    record = short(done.append)
+
+    async def give_up() -> None:
+        first = asyncio.ensure_future(record(1))
+        await asyncio.sleep(0)
+        first.cancel()
+        await record(2)
+
+    run(give_up)
+
+    assert done == [1, 2]
+
+
+def test_the_log_knows_the_request_in_short_work_too():
+    known = short(structlog.contextvars.get_contextvars)
+
+    async def ask() -> dict[str, str]:
+        with structlog.contextvars.bound_contextvars(request_id="r1"):
+            return await known()
+
+    assert run(ask)["request_id"] == "r1"
 
 
 def test_the_arguments_and_the_name_stay_those_of_the_function():
@@ -52,4 +135,4 @@ def test_the_arguments_and_the_name_stay_those_of_the_function():
         return a + b
 
     assert (add.__name__, add.__doc__) == ("add", "Adds.")
-    assert anyio.run(lambda: add(1, b=2)) == 3
+    assert run(lambda: add(1, b=2)) == 3

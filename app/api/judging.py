@@ -21,7 +21,7 @@ from app.api.schemas import (
 from app.db import utc_now
 from app.rules.export_rows import iso
 from app.services import assignments, guidelines, judgments, projects
-from app.threads import short
+from app.threads import NEXT_SECONDS, short, short_within
 
 router = APIRouter(tags=["Judging"])
 
@@ -38,7 +38,7 @@ router = APIRouter(tags=["Judging"])
         409,
     ),
 )
-@short
+@short_within(NEXT_SECONDS)
 def take_assignment(
     annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: Slug
 ) -> Response:

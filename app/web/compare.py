@@ -22,7 +22,7 @@ from app.services.assignments import AssignmentView
 from app.services.judgments import Submission
 from app.services.progress import Progress
 from app.settings import Settings
-from app.threads import short
+from app.threads import NEXT_SECONDS, short, short_within
 from app.web.access import CurrentAnnotator
 from app.web.pages import render
 from app.web.visitors import DatabaseDep, SettingsDep
@@ -104,7 +104,7 @@ def _work(database: Database, annotator: Annotator, settings: Settings, leased: 
 
 
 @router.get("/compare")
-@short
+@short_within(NEXT_SECONDS)
 def show_comparison(
     request: Request,
     annotator: CurrentAnnotator,
