@@ -1,4 +1,4 @@
-"""What the page of one annotator tells beside the line in the list: weeks, mix, times, reasons."""
+"""What the page of one annotator tells beside the line in the list: models, sides, weeks, times."""
 
 import itertools
 import math
@@ -11,11 +11,14 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.models.projects import Project
+from app.rules.annotator_diagnostics import position_bias
 from app.rules.annotator_sums import BINS_PER_LOG
 from app.rules.bootstrap import Integers, Statistic
 from app.rules.project_statistics import AnnotatorSums, Week
 from app.rules.proportions import wilson
+from app.services import annotator_models
 from app.services.annotator_figures import agreement_by_week
+from app.services.annotator_models import Fits
 
 TIME_LIMITS = (2, 5, 10, 20, 30, 60, 120, 300)
 """Seconds between which the bars of times stand."""
@@ -36,19 +39,35 @@ class AnnotatorWeek:
 @dataclass(frozen=True, kw_only=True)
 class AnnotatorDetail:
     sums: AnnotatorSums
+    models: dict[str, Statistic]
+    """What models say, by `annotator_models.FIGURES`."""
+    sides: dict[str, Statistic]
+    """By layout, the share of side A among decisive verdicts."""
     weeks: list[AnnotatorWeek]
     times: list[tuple[str, int]]
     """Judgments by active seconds, in words."""
 
 
 def detail(
-    session: Session, project: Project, annotator_id: UUID, people: Mapping[UUID, AnnotatorSums]
+    session: Session,
+    project: Project,
+    annotator_id: UUID,
+    people: Mapping[UUID, AnnotatorSums],
+    fits: Fits,
 ) -> AnnotatorDetail:
     """people: `ProjectStatistics.annotators()`; who is not in it has all sums empty."""
     sums = people.get(annotator_id) or AnnotatorSums()
     agreed = agreement_by_week(session, project, annotator_id).get(annotator_id, {})
     return AnnotatorDetail(
         sums=sums,
+        models={
+            figure: annotator_models.told(fits, figure, annotator_id)
+            for figure in annotator_models.FIGURES
+        },
+        sides={
+            layout: position_bias(side.side_a, side.decisive).statistic
+            for layout, side in sorted(sums.sides.items())
+        },
         weeks=[
             _week(monday, sums.weeks.get(monday, NO_WEEK), agreed.get(monday, (0.0, 0)))
             for monday in sorted(sums.weeks.keys() | agreed.keys())

@@ -2,7 +2,7 @@
 
 Counts, sides and agreement with the others come from the sums that are kept with each judgment
 (`AnnotatorDay`); pace is that of an annotator's latest judgments, which an index finds; the rest is
-from the project's state of statistics (`annotator_figures`) and from a model (`one_coin`).
+from the project's state of statistics (`annotator_figures`) and a model (`annotator_models`).
 """
 
 from collections.abc import Callable
@@ -23,9 +23,10 @@ from app.models.tallies import AnnotatorDay
 from app.rules.bootstrap import Statistic
 from app.rules.proportions import wilson
 from app.rules.tallies import CREDIT
+from app.services import annotator_models
 from app.services.annotator_figures import NO_FIGURES, AnnotatorFigures, Figures
+from app.services.annotator_models import NO_FITS, ONE_COIN, Fits
 from app.services.current import clamp_page
-from app.services.one_coin import Accuracies
 
 LATEST = 200
 """Of so many judgments, the latest ones, is the median time."""
@@ -72,7 +73,7 @@ def for_project(
     session: Session,
     project: Project,
     figures: Figures = NO_FIGURES,
-    accuracies: Accuracies | None = None,
+    fits: Fits = NO_FITS,
     *,
     page: int = 1,
     per_page: int = 50,
@@ -86,17 +87,12 @@ def for_project(
     )
     if name.strip():
         query = query.where(Annotator.name.icontains(name.strip(), autoescape=True))
-    known = {} if accuracies is None else accuracies.of
-    found = [
-        _Known(row, figures.of.get(row.annotator_id), known.get(row.annotator_id))
-        for row in session.execute(query)
-    ]
+    found = [_Known.of(row, figures, fits) for row in session.execute(query)]
     found.sort(key=lambda one: (*_KEYS[sort](one), one.row.name))
     page, pages = clamp_page(page, len(found), per_page)
     shown = found[(page - 1) * per_page : page * per_page]
-    no_accuracy = "not_fitted" if accuracies is None else "no_data"
     return AnnotatorsPage(
-        rows=[_row(session, project, one, no_accuracy) for one in shown],
+        rows=[_row(session, project, one) for one in shown],
         page=page,
         pages=pages,
         total=len(found),
@@ -108,7 +104,7 @@ def for_annotator(
     project: Project,
     annotator_id: UUID,
     figures: Figures,
-    accuracies: Accuracies | None,
+    fits: Fits,
 ) -> AnnotatorRow:
     """The line of one annotator. Raises NotFound where they judged nothing here."""
     sums = _sums(project)
@@ -119,9 +115,7 @@ def for_annotator(
     ).one_or_none()
     if row is None:
         raise NotFound(f"Nobody with the id {annotator_id} has judged in {project.slug}.")
-    known = {} if accuracies is None else accuracies.of
-    one = _Known(row, figures.of.get(annotator_id), known.get(annotator_id))
-    return _row(session, project, one, "not_fitted" if accuracies is None else "no_data")
+    return _row(session, project, _Known.of(row, figures, fits))
 
 
 @dataclass(frozen=True)
@@ -130,14 +124,19 @@ class _Known:
 
     row: Row[Any]
     figures: AnnotatorFigures | None
-    accuracy: Statistic | None
+    accuracy: Statistic
+
+    @classmethod
+    def of(cls, row: Row[Any], figures: Figures, fits: Fits) -> "_Known":
+        who = row.annotator_id
+        return cls(row, figures.of.get(who), annotator_models.told(fits, ONE_COIN, who))
 
     @property
     def agreement_with_others(self) -> Statistic:
         return wilson(int(self.row.credit) / CREDIT, self.row.shared, undefined="no_overlap")
 
 
-def _row(session: Session, project: Project, one: _Known, no_accuracy: str) -> AnnotatorRow:
+def _row(session: Session, project: Project, one: _Known) -> AnnotatorRow:
     row = one.row
     median_active_ms, last_judged_at = _latest(session, project, row.annotator_id)
     return AnnotatorRow(
@@ -151,7 +150,7 @@ def _row(session: Session, project: Project, one: _Known, no_accuracy: str) -> A
         median_active_ms=median_active_ms,
         left_rate=wilson(row.first_side, row.sided, undefined="no_shown_sides"),
         agreement_with_others=one.agreement_with_others,
-        accuracy=one.accuracy or Statistic(value=None, n=0, reason=no_accuracy),
+        accuracy=one.accuracy,
         figures=one.figures,
         last_judged_at=last_judged_at,
     )

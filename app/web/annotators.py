@@ -14,12 +14,13 @@ from app.rules.bootstrap import FEWEST_UNITS
 from app.services import (
     annotator_figures,
     annotator_matrix,
+    annotator_models,
     annotator_page,
     annotator_rows,
-    one_coin,
     projects,
     statistics,
 )
+from app.services.annotator_models import ONE_COIN
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -48,9 +49,11 @@ def list_annotators(
     sums = statistics.read(database, project.id, now=utc_now())
     with database.reading() as session:
         figures = annotator_figures.for_project(session, project, sums.annotators())
-        accuracies = one_coin.for_project(session, project, sums.judgments + sums.waiting)
+        fits = annotator_models.for_project(
+            session, project, sums.judgments + sums.waiting, (ONE_COIN,)
+        )
         found = annotator_rows.for_project(
-            session, project, figures, accuracies, page=page, name=name, sort=sort
+            session, project, figures, fits, page=page, name=name, sort=sort
         )
     readings.write_down(database, reviewer, slug, {"annotators": [r.name for r in found.rows]})
     response = render(
@@ -61,7 +64,7 @@ def list_annotators(
         name=name,
         sort=sort,
         left_out=figures.left_out,
-        accuracies=accuracies,
+        fit=fits.get(ONE_COIN),
         waiting=sums.waiting,
     )
     return readings.catching_up(response, database, project.id, sums)
@@ -95,8 +98,8 @@ def show_matrix(
 
 
 @router.post("/fit")
-def fit_accuracies(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Response:
-    """Fit the model of a large project anew, after the answer."""
+def fit_models(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Response:
+    """Fit the models of a large project anew, after the answer."""
     with database.reading() as session:
         projects.get_for(session, admin, slug)
     return RedirectResponse(
@@ -120,9 +123,9 @@ def show_annotator(
     with database.reading() as session:
         people = sums.annotators()
         figures = annotator_figures.for_project(session, project, people)
-        accuracies = one_coin.for_project(session, project, sums.judgments + sums.waiting)
-        row = annotator_rows.for_annotator(session, project, annotator_id, figures, accuracies)
-        detail = annotator_page.detail(session, project, annotator_id, people)
+        fits = annotator_models.for_project(session, project, sums.judgments + sums.waiting)
+        row = annotator_rows.for_annotator(session, project, annotator_id, figures, fits)
+        detail = annotator_page.detail(session, project, annotator_id, people, fits)
     readings.write_down(database, reviewer, slug, {"annotators": [row.name]})
     response = render(
         request,
@@ -131,7 +134,7 @@ def show_annotator(
         row=row,
         detail=detail,
         chart=_trend(detail),
-        accuracies=accuracies,
+        fit=fits.get(ONE_COIN),
         waiting=sums.waiting,
         filters=comparison_query,
     )
@@ -139,7 +142,7 @@ def show_annotator(
 
 
 def _fit(database: Database, slug: str) -> None:
-    one_coin.fit(database, slug, now=utc_now())
+    annotator_models.fit(database, slug, now=utc_now())
 
 
 def _trend(detail: annotator_page.AnnotatorDetail) -> LineChart | None:

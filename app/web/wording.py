@@ -20,6 +20,8 @@ REASONS = {
     "no_pace": "nothing was judged in these days",
     "pace_too_uneven": "the days differ too much for an upper end",
     "not_fitted": "not fitted yet",
+    "alone": "nobody else to compare with",
+    "all_tied": "every response was ranked alike",
 }
 
 

@@ -19,13 +19,13 @@ from app.models.tables import metadata
 from app.services import (
     accounts,
     adjudications,
+    annotator_models,
     candidates,
     exports,
     guidelines,
     invitations,
     judgments,
     memberships,
-    one_coin,
     projects,
     rate_limits,
     runs,
@@ -60,7 +60,7 @@ def fill(database: Database, folder: Path) -> None:
         _plant_gold(session)
     _judge(database)
     statistics.read(database, UUID(int=7), now=LATER)
-    one_coin.fit(database, "p", now=LATER)
+    annotator_models.fit(database, "p", now=LATER)
     with database.writing() as session:
         _revise(session)
         _adjudicate(session, admin)

@@ -25,6 +25,7 @@ from app.services import (
     projects,
     statistics,
 )
+from app.services.annotator_models import NO_FITS
 from app.services.annotator_page import TIME_LIMITS
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
@@ -142,7 +143,7 @@ def test_weeks_and_times_of_one_annotator_add_up_to_their_judgments(office):
     for who in everybody(rows):
         mine = [j for j, c, _ in rows if j.annotator_id == who]
         with office.reading() as session:
-            detail = annotator_page.detail(session, project, who, people)
+            detail = annotator_page.detail(session, project, who, people, NO_FITS)
         assert {week.monday: week.judged for week in detail.weeks} == Counter(map(monday_of, mine))
         # A time counts as the middle of its bin, a tenth of a natural logarithm wide.
         middles = [math.exp(round(10 * math.log(j.active_ms / 1000)) / 10) for j in mine]

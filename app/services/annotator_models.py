@@ -1,0 +1,185 @@
+"""What models of a project's judgments say of each annotator.
+
+One-coin and Dawid-Skene tell how often somebody is right, crowd-Bradley-Terry how much of the
+difference between two sources somebody sees, and how far they lean to the left. The latter needs
+judgments of two different sources whose sides are known.
+
+Models need every judgment, so a project of up to FITTED_UP_TO is fitted while its page is made.
+A larger one keeps its last fits (`model_fits`), which say when they were made, until somebody wants
+others: that takes some minutes for three million judgments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database, upsert
+from app.models.projects import Project
+from app.models.statistics import ModelFit
+from app.rules import crowd_bradley_terry, dawid_skene, one_coin
+from app.rules.bootstrap import Integers, Statistic
+from app.rules.crowd_bradley_terry import Estimates
+from app.rules.judged_batch import UNKNOWN
+from app.rules.latent_truth import LatentTruth
+from app.services import counted_judgments, projects
+from app.services.counted_judgments import Contests, CountedJudgments
+
+FITTED_UP_TO = 20_000
+"""Judgments that are read in a request."""
+ONE_COIN, DAWID_SKENE = "one_coin", "dawid_skene"
+"""Accuracies."""
+SKILL, SIDE = "crowd_bradley_terry_skill", "crowd_bradley_terry_side"
+FIGURES = (ONE_COIN, DAWID_SKENE, SKILL, SIDE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """One figure of the annotators."""
+
+    of: dict[UUID, Statistic]
+    """n counts the annotator's judgments in the fit."""
+    judgments: int
+    fitted_at: datetime | None
+    """None for a fit of what is stored now."""
+
+
+Fits = Mapping[str, Fitted]
+"""By FIGURES; one that is not there is not fitted yet."""
+NO_FITS: Fits = {}
+
+
+def told(fits: Fits, figure: str, annotator_id: UUID) -> Statistic:
+    """One figure of one annotator, or why there is none."""
+    if figure not in fits:
+        return Statistic(value=None, n=0, reason="not_fitted")
+    return fits[figure].of.get(annotator_id, Statistic(value=None, n=0, reason="no_data"))
+
+
+def for_project(
+    session: Session, project: Project, judgments: int, figures: Collection[str] = FIGURES
+) -> Fits:
+    """judgments: about how many there are."""
+    if judgments <= FITTED_UP_TO:
+        return _fit(session, project, figures)
+    kept = session.scalars(
+        select(ModelFit).where(ModelFit.project_id == project.id, ModelFit.model.in_(figures))
+    )
+    return {
+        row.model: Fitted(
+            of={UUID(who): Statistic(**found) for who, found in row.result.items()},
+            judgments=row.judgments,
+            fitted_at=row.fitted_at,
+        )
+        for row in kept
+    }
+
+
+def fit(database: Database, slug: str, *, now: datetime) -> Fits:
+    """Fit all models anew and keep what they say."""
+    with database.reading() as session:
+        project = projects.by_slug(session, slug)
+        found = _fit(session, project, FIGURES)
+    rows = [
+        {
+            "project_id": project.id,
+            "model": figure,
+            "fitted_at": now,
+            "judgments": fitted.judgments,
+            "result": {str(who): asdict(statistic) for who, statistic in fitted.of.items()},
+        }
+        for figure, fitted in found.items()
+    ]
+    with database.writing() as session:
+        upsert(session, ModelFit, rows, replace=("fitted_at", "judgments", "result"))
+    return found
+
+
+def _fit(session: Session, project: Project, figures: Collection[str]) -> Fits:
+    with_contests = SKILL in figures or SIDE in figures
+    judged = counted_judgments.read(session, project, with_contests=with_contests)
+    found: dict[str, Fitted] = {}
+    for figure, model in ((ONE_COIN, one_coin.fit), (DAWID_SKENE, dawid_skene.fit)):
+        if figure in figures:
+            found[figure] = _accuracies(judged, model)
+    if judged.contests is not None:
+        found[SKILL], found[SIDE] = _skills_and_sides(judged, judged.contests)
+    return found
+
+
+def _accuracies(judged: CountedJudgments, model: Callable[..., LatentTruth]) -> Fitted:
+    if not judged.people:
+        return Fitted(of={}, judgments=0, fitted_at=None)
+    # A label that nobody gave is none that could have been given.
+    given = sorted({0, 1, *np.unique(judged.labels).tolist()})
+    found = model(
+        judged.items,
+        judged.annotators,
+        np.searchsorted(given, judged.labels),
+        n_items=int(judged.items.max()) + 1,
+        n_annotators=len(judged.people),
+        n_labels=len(given),
+        exchangeable=(0, 1),
+    )
+    return _fitted(
+        judged.people,
+        Estimates(value=found.accuracy, low=found.low, high=found.high),
+        np.bincount(judged.annotators),
+        [""] * len(judged.people),
+    )
+
+
+def _skills_and_sides(judged: CountedJudgments, contests: Contests) -> tuple[Fitted, Fitted]:
+    """By crowd-Bradley-Terry; a tie, and both bad, is half a judgment for each side."""
+    people = judged.people
+    differ = contests.sources[:, 0] != contests.sources[:, 1]
+    rows = np.flatnonzero(differ & (contests.side_a != UNKNOWN))
+    annotators, labels, left = (
+        values[rows] for values in (judged.annotators, judged.labels, contests.side_a)
+    )
+    n = np.bincount(annotators, minlength=len(people))
+    met = np.bincount(judged.annotators[differ], minlength=len(people))
+    # Whoever compared two sources, but on no known side, has imported judgments only.
+    reasons = np.select([n > 0, met > 0], ["", "no_shown_sides"], "no_contests")
+    nothing = np.full(len(people), np.nan)
+    skills = sides = Estimates(value=nothing, low=nothing, high=nothing)
+    if len(rows):
+        found = crowd_bradley_terry.fit(
+            annotators,
+            contests.sources[rows, left],
+            contests.sources[rows, 1 - left],
+            np.where(labels > 1, 0.5, labels == left),
+            n_sources=int(contests.sources.max()) + 1,
+            n_annotators=len(people),
+        )
+        skills, sides = found.skills, found.sides
+    # The mean skill is 1 by convention, so that of one alone tells nothing.
+    is_alone = np.count_nonzero(n) == 1
+    of_skills = np.where(n > 0, "alone", reasons) if is_alone else reasons
+    return (
+        _fitted(people, skills, n, of_skills.tolist()),
+        _fitted(people, sides, n, reasons.tolist()),
+    )
+
+
+def _fitted(
+    people: Sequence[UUID], found: Estimates, n: Integers, reasons: Sequence[str]
+) -> Fitted:
+    """(R,) each. `reasons` say why somebody has no figure, "" where there is one."""
+    columns = (found.value.tolist(), found.low.tolist(), found.high.tolist(), n.tolist(), reasons)
+    return Fitted(
+        of={
+            who: Statistic(value=None, n=count, reason=reason)
+            if reason
+            else Statistic(value=value, low=low, high=high, n=count)
+            for who, value, low, high, count, reason in zip(people, *columns, strict=True)
+        },
+        judgments=int(n.sum()),
+        fitted_at=None,
+    )

@@ -1,0 +1,135 @@
+"""A project's judgments of comparisons of two as arrays, for models that need them one by one.
+
+Ids are taken as the driver gives them: to make an object of each takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import ColumnElement, Select, case, select, type_coerce
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.types import NullType
+
+from app.models.judgments import Judgment, Verdict
+from app.models.projects import Comparison, ComparisonCompletion, Completion, Project
+from app.rules.bootstrap import Integers
+from app.rules.contributions import LABELS
+from app.rules.judged_batch import UNKNOWN
+from app.services.current import counts_for
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contests:
+    """What (M,) judgments are about, and how it was shown."""
+
+    side_a: Integers
+    """Position of the completion on side A; UNKNOWN where that is not known."""
+    sources: Integers
+    """(M, 2): numbers of the sources of both completions. No source is one, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedJudgments:
+    """(M,) each, by comparison; numbers count from 0."""
+
+    items: Integers
+    """Comparisons."""
+    annotators: Integers
+    """Places in `people`."""
+    labels: Integers
+    """Places in LABELS; a completion that is preferred by its position."""
+    people: list[UUID]
+    contests: Contests | None
+    """None where it was not asked for."""
+
+
+def read(
+    session: Session,
+    project: Project,
+    *which: ColumnElement[bool],
+    with_contests: bool = False,
+) -> CountedJudgments:
+    """The judgments of comparisons of two that agreement counts, the first of each annotator.
+
+    `which` are further conditions on them and their comparisons.
+    """
+    people: dict[Any, int] = {}
+    numbers: dict[str | None, int] = {}
+    items, annotators, labels, side_a, sources = (array("q") for _ in range(5))
+    item, before = -1, None
+    seen: set[Any] = set()
+    query = _query(project, with_contests).where(*which)
+    for comparison, who, verdict, preferred, first, *contest in session.connection().execute(query):
+        if comparison != before:
+            item, before, seen = item + 1, comparison, set()
+        if who in seen:
+            continue
+        seen.add(who)
+        items.append(item)
+        annotators.append(people.setdefault(who, len(people)))
+        labels.append(LABELS.index(verdict) if preferred is None else int(preferred != first))
+        if contest:
+            on_side_a, *written_by = contest
+            side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != _hex(first)))
+            sources.extend(numbers.setdefault(source, len(numbers)) for source in written_by)
+    return CountedJudgments(
+        items=_numbers(items),
+        annotators=_numbers(annotators),
+        labels=_numbers(labels),
+        people=[UUID(_hex(who)) for who in people],
+        contests=Contests(side_a=_numbers(side_a), sources=_numbers(sources).reshape(-1, 2))
+        if with_contests
+        else None,
+    )
+
+
+def _query(project: Project, with_contests: bool) -> Select[Any]:
+    one, two = aliased(ComparisonCompletion), aliased(ComparisonCompletion)
+    query = (
+        select(
+            _raw(Judgment.comparison_id),
+            _raw(Judgment.annotator_id),
+            Judgment.verdict,
+            _raw(Judgment.preferred_id),
+            _raw(one.completion_id),
+        )
+        .join(Comparison, Comparison.id == Judgment.comparison_id)
+        .join(one, (one.comparison_id == Comparison.id) & (one.position == 0))
+        .where(*counts_for(project), Comparison.size == 2, Judgment.verdict != Verdict.RANKING)
+        .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
+        .execution_options(yield_per=_BATCH)
+    )
+    if not with_contests:
+        return query
+    text_one, text_two = aliased(Completion), aliased(Completion)
+    return (
+        query.join(two, (two.comparison_id == Comparison.id) & (two.position == 1))
+        .join(text_one, text_one.id == one.completion_id)
+        .join(text_two, text_two.id == two.completion_id)
+        .add_columns(
+            # An imported judgment has an order, which nobody was shown.
+            case((Judgment.assignment_id.is_not(None), Judgment.shown_order[0].as_string())),
+            text_one.source,
+            text_two.source,
+        )
+    )
+
+
+def _raw(column: Any) -> Any:
+    return type_coerce(column, NullType())
+
+
+def _hex(key: Any) -> str:
+    found: str = key if isinstance(key, str) else key.hex
+    return found
+
+
+def _numbers(values: array[int]) -> Integers:
+    return np.frombuffer(values, np.int64)

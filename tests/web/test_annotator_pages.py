@@ -1,0 +1,81 @@
+"""What the pages of annotators tell of models, and who may have these fitted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from helpers.web import NOON, QUESTIONS, Site, Visit
+from sqlalchemy import update
+
+from app.models.accounts import Role
+from app.models.projects import Completion
+from app.services import annotator_models, assignments, judgments, projects
+from app.services.judgments import Submission
+
+LIST = "/admin/kitchen/annotators"
+
+
+@pytest.fixture
+def judged(site: Site) -> Site:
+    """Two people, each with three verdicts for the left side and two ties."""
+    with site.database.writing() as session:
+        projects.set_overlap(session, projects.by_slug(session, "kitchen"), 2)
+    for name in ("ada", "grace"):
+        person = site.person(name)
+        for number in range(len(QUESTIONS)):
+            with site.database.writing() as session:
+                project = projects.by_slug(session, "kitchen")
+                view = assignments.lease_next(session, project, person, lease_seconds=60, now=NOON)
+                assert view is not None
+                said = Submission(
+                    verdict="A" if number < 3 else "tie", idempotency_key=f"{name}-{number:04}"
+                )
+                judgments.submit(session, person, view.id, said, now=NOON)
+    return site
+
+
+def words(html: str) -> str:
+    """The text of a page, without tags and runs of space."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html.split("<main")[1]).split())
+
+
+def page_of_ada(visit: Visit) -> str:
+    link = re.search(rf'href="({LIST}/[0-9a-f-]{{36}})">ada<', visit.get(LIST).text)
+    assert link is not None
+    return words(visit.get(link[1]).text)
+
+
+def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
+    judged: Site,
+) -> None:
+    visit = judged.signed_in("admin", Role.ADMIN)
+    text = page_of_ada(visit)
+    assert re.search(r"Accuracy, one-coin \d\d.\d % n 5 Accuracy, Dawid-Skene \d\d.\d % n 5", text)
+    assert re.search(r"Skill −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
+    assert "Chose the left 100.0 % n 3 … side by side 100.0 % n 3" in text
+    assert "Skill: how well somebody sees the difference between two sources." in text
+
+    with judged.database.writing() as session:
+        session.execute(update(Completion).values(source="model-alpha"))
+    text = page_of_ada(visit)
+    reason = "no source was compared with another"
+    assert f"Skill {reason} Leans left {reason}" in text
+
+
+def test_models_of_a_large_project_are_fitted_when_an_admin_wants_it(
+    judged: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 5)
+    visit = judged.signed_in("admin", Role.ADMIN)
+    assert "The models of this large project are not fitted yet." in words(visit.get(LIST).text)
+    text = page_of_ada(visit)
+    assert "Accuracy, one-coin not fitted yet Accuracy, Dawid-Skene not fitted yet" in text
+    assert "Skill not fitted yet Leans left not fitted yet" in text
+
+    assert visit.post(f"{LIST}/fit").status_code == 303
+    fitted = r"The models were fitted 20\d\d-\S+ \S+ UTC to 10 judgments\."
+    assert re.search(fitted, words(visit.get(LIST).text))
+    text = page_of_ada(visit)
+    assert re.search(fitted, text)
+    assert re.search(r"Skill −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
