@@ -4,12 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prefloop.console import command, print_json, print_table, say
 from prefloop.server_cli import Json, open_database
+
+if TYPE_CHECKING:
+    from app.db import Database
+    from app.models.projects import Project
 
 REASONS = {
     "no_overlap": "no item has two such labels",
@@ -26,6 +30,14 @@ PEOPLE_SHOWN = 20
 def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     slug: Annotated[
         str | None, typer.Option("--project", "-p", help="Name of the project.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="With --project: the same of its slices by guideline, tag, sources, strength or "
+            "week.",
+            metavar="WHAT",
+        ),
     ] = None,
     judgments: Annotated[
         Path | None,
@@ -77,25 +89,54 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         misplaced = [name for name, value in given.items() if value is not None]
         if misplaced:
             raise typer.BadParameter(f"{misplaced[0]} goes with --judgments, not with --project.")
-        _of_project(slug, as_json=as_json)
+        _of_project(slug, by, as_json=as_json)
         return
+    if by is not None:
+        raise typer.BadParameter("--by goes with --project, not with --judgments.")
     assert judgments is not None
     if smoothing is not None and models is None:
         raise typer.BadParameter("--smoothing belongs to --models, which names none.")
     _of_file(judgments, given, as_json=as_json)
 
 
-def _of_project(slug: str, *, as_json: bool) -> None:
+def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
     from app.services import agreement as agreement_service
-    from app.services import projects
+    from app.services import agreement_slices, projects
 
-    with open_database().reading() as session:
-        found = asdict(agreement_service.for_project(session, projects.by_slug(session, slug)))
+    if by is not None and by not in agreement_slices.DIVIDED_BY:
+        known = ", ".join(agreement_slices.DIVIDED_BY)
+        raise typer.BadParameter(f"--by knows {known}, not {by!r}.")
+    database = open_database()
+    with database.reading() as session:
+        project = projects.by_slug(session, slug)
+        found = asdict(agreement_service.for_project(session, project))
+    divided = {} if by is None else _divided(database, project, by)
     if as_json:
-        print_json(found)
+        print_json(found | divided)
         return
     _print_statistics(found)
+    for one in divided.get("slices", ()):
+        print(
+            f"\n{one['name']}: {one['comparisons']} comparisons, {one['overlap']} judged twice or "
+            f"more, {one['contested']} contested"
+        )
+        _print_statistics(one["statistics"])
     _say_counts(found, "comparisons")
+    if divided.get("left_out"):
+        say(f"{divided['left_out']} more slices are not shown: the smallest, or the earliest.")
+
+
+def _divided(database: "Database", project: "Project", by: str) -> dict[str, Any]:
+    from app.db import utc_now
+    from app.rules.project_statistics import Dimension
+    from app.services import agreement_slices, guidelines, statistics
+
+    now = utc_now()
+    statistics.catch_up(database, project.id, now=now)
+    sums = statistics.read(database, project.id, now=now)
+    with database.reading() as session:
+        versions = guidelines.versions(session, project)
+    return agreement_slices.answer(agreement_slices.by(sums, Dimension(by), versions))
 
 
 def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:

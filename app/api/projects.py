@@ -9,15 +9,33 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.background import BackgroundTask
 
 from app.api.access import Annotating, DatabaseDep, Exporting, Reading, ReadingOthers
 from app.api.answers import NDJSON, described, lines
-from app.api.schemas import GuidelineRequest, PreferenceRow, ProjectAnswer, ProjectsAnswer, Slug
+from app.api.schemas import (
+    AgreementAnswer,
+    GuidelineRequest,
+    PreferenceRow,
+    ProjectAnswer,
+    ProjectsAnswer,
+    Slug,
+)
 from app.db import Database, utc_now
 from app.models.projects import Project
-from app.rules.agreement import AgreementReport
+from app.rules.project_statistics import Dimension
 from app.rules.soft_labels import Reliability
-from app.services import agreement, audit, exports, guidelines, progress, projects
+from app.services import (
+    agreement,
+    agreement_slices,
+    audit,
+    exports,
+    guidelines,
+    progress,
+    projects,
+    statistics,
+)
+from app.services.agreement_slices import By
 from app.services.audit import Action
 from app.services.exports import ExportOptions
 
@@ -77,14 +95,34 @@ def confirm_reading(
     "/{slug}/agreement",
     summary="How far annotators agree",
     responses=described(
-        {200: {"description": "The dashboard's numbers.", "model": AgreementReport}}, 404
+        {200: {"description": "The dashboard's numbers.", "model": AgreementAnswer}}, 404
     ),
 )
-def show_agreement(reviewer: ReadingOthers, database: DatabaseDep, slug: Slug) -> Response:
-    """Each statistic has its n and 95 % interval, or the reason why it is undefined."""
+def show_agreement(
+    reviewer: ReadingOthers,
+    database: DatabaseDep,
+    slug: Slug,
+    by: Annotated[
+        By | None,
+        Query(description="What to divide comparisons by; without it, no slices are answered."),
+    ] = None,
+) -> Response:
+    """Each statistic has its n and 95 % interval, or the reason why it is undefined. Figures whose
+    name has `no_ties` leave out the verdicts `tie` and `both_bad`."""
     with database.reading() as session:
-        report = agreement.for_project(session, projects.get_for(session, reviewer, slug))
-    return JSONResponse(asdict(report))
+        project = projects.get_for(session, reviewer, slug)
+        report = asdict(agreement.for_project(session, project))
+    if by is None:
+        return JSONResponse(report)
+    now = utc_now()
+    sums = statistics.read(database, project.id, now=now)
+    with database.reading() as session:
+        found = agreement_slices.by(sums, Dimension(by), guidelines.versions(session, project))
+    catch_up = BackgroundTask(statistics.catch_up, database, project.id, now=now)
+    return JSONResponse(
+        {**report, **agreement_slices.answer(found), "waiting": sums.waiting},
+        background=catch_up if sums.waiting else None,
+    )
 
 
 @router.get(

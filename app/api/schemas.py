@@ -3,6 +3,7 @@ checking each answer against its own description would cost more than making it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -10,6 +11,9 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.rules.agreement import AgreementReport
+from app.rules.bootstrap import Statistic
+from app.services.agreement_slices import By
 from app.services.judgments import LONGEST_TEXT, Submission
 
 NO_NUL = r"^[^\x00]*$"
@@ -159,6 +163,35 @@ class ProgressShown(BaseModel):
 class ProjectAnswer(ProjectRow):
     guideline: GuidelineShown | None
     progress: ProgressShown = Field(description="Your own.")
+
+
+class SliceAnswer(BaseModel):
+    name: str = Field(description="As the page says it.")
+    value: str | int | list[str | None] | None = Field(
+        description="The tag, the two sources, the strength, the Monday, or the number of the "
+        "guideline's version, null for judgments under none."
+    )
+    comparisons: int = Field(description="Those with a judgment.")
+    overlap: int = Field(description="Those with two or more.")
+    contested: int = Field(description="Those with different verdicts.")
+    statistics: dict[str, Statistic] = Field(description="Under the names of the project's.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreementAnswer(AgreementReport):
+    """The fields that this adds are there only where comparisons are divided."""
+
+    by: By | None = None
+    slices: Annotated[
+        list[SliceAnswer],
+        Field(description="In order of time, version or strength; else the largest first."),
+    ] = field(default_factory=list)
+    left_out: Annotated[
+        int, Field(description="Slices beyond those: the smallest, or the earliest.")
+    ] = 0
+    waiting: Annotated[
+        int, Field(description="Judgments that the slices lack until a moment later.")
+    ] = 0
 
 
 class RejectedLine(BaseModel):

@@ -1,11 +1,14 @@
 """Agreement between annotators of one set of judgments, from counts of labels per item.
 
 `counts` is (N, q): how often each of the q declared labels was given to each item. What each
-statistic is stands in `coefficients` and `krippendorff`; here they are put together.
+statistic is stands in `coefficients` and `krippendorff`; here they are put together. Without ties,
+labels that are ties are dropped, and an item counts if two labels or more are left.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress
 
 import numpy as np
 
@@ -23,6 +26,21 @@ from app.rules.coefficients import (
 )
 from app.rules.krippendorff import krippendorff_alpha_nominal, krippendorff_alpha_ordinal
 from app.rules.proportions import wilson
+
+Function = Callable[[Counts], Summed]
+NOMINAL: dict[str, Function] = {
+    "percent_agreement{}": percent_agreement,
+    "percent_agreement{}_pairs": percent_agreement_pairs,
+    "krippendorff_alpha_nominal{}": krippendorff_alpha_nominal,
+    "chance_agreement{}": chance_agreement,
+    "agreement_with_majority{}": agreement_with_majority,
+    "leave_one_out_agreement{}": leave_one_out_agreement,
+    "fleiss_kappa{}": fleiss_kappa,
+    "fleiss_kappa_pooled{}": fleiss_kappa_pooled,
+    "gwet_ac1{}": gwet_ac1,
+}
+ORDINAL = "krippendorff_alpha_ordinal{}"
+"""In names, `{}` is empty with ties and `_no_ties` without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +63,19 @@ class AgreementReport:
     krippendorff_alpha_nominal: Statistic
     krippendorff_alpha_nominal_no_ties: Statistic
     krippendorff_alpha_ordinal: Statistic
+    krippendorff_alpha_ordinal_no_ties: Statistic
     chance_agreement: Statistic
     chance_agreement_no_ties: Statistic
     agreement_with_majority: Statistic
+    agreement_with_majority_no_ties: Statistic
     leave_one_out_agreement: Statistic
+    leave_one_out_agreement_no_ties: Statistic
     fleiss_kappa: Statistic
+    fleiss_kappa_no_ties: Statistic
     fleiss_kappa_pooled: Statistic
+    fleiss_kappa_pooled_no_ties: Statistic
     gwet_ac1: Statistic
+    gwet_ac1_no_ties: Statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +117,10 @@ def measure(
     items, totals = table.items, table.items @ table.counts
     n = int(totals.sum())
     per_item = table.counts.sum(axis=1)
-    n_overlap = int(items[per_item > 1].sum())
-    ordinal = {"krippendorff_alpha_ordinal": Statistic(value=None, n=n_overlap, reason="no_order")}
     return AgreementReport(
         n_judgments=n,
         n_items=int(items[per_item > 0].sum()),
-        n_items_overlap=n_overlap,
+        n_items_overlap=int(items[per_item > 1].sum()),
         n_annotators=n_annotators,
         n_pairs=int(items @ (per_item * (per_item - 1) // 2)),
         resampled=table.resampled,
@@ -106,9 +128,30 @@ def measure(
             label: float(total) / n if n else 0.0
             for label, total in zip(labels, totals, strict=True)
         },
-        **ordinal
-        | estimate(table, _wanted(table.counts, [x in ties for x in labels], order), resampling),
+        **statistics_of(table, [x in ties for x in labels], order, resampling=resampling),
     )
+
+
+def statistics_of(
+    table: Table,
+    is_tie: Sequence[bool],
+    order: Sequence[float] | None,
+    names: Collection[str] | None = None,
+    *,
+    resampling: Resampling = Resampling(),
+) -> dict[str, Statistic]:
+    """The statistics of a report by their names, all of them unless `names` says which. is_tie and
+    order are (q,), as in `measure`."""
+    wanted = {}
+    for suffix, kept in (("", [True] * len(is_tie)), ("_no_ties", [not tie for tie in is_tie])):
+        counts = table.counts[:, np.array(kept, dtype=bool)]
+        places = None if order is None else list(compress(order, kept))
+        functions: dict[str, Function] = {**NOMINAL, ORDINAL: partial(_ordinal, order=places)}
+        for template, function in functions.items():
+            name = template.format(suffix)
+            if names is None or name in names:
+                wanted[name] = function(counts)
+    return estimate(table, wanted, resampling)
 
 
 def estimate(
@@ -138,25 +181,12 @@ def estimate(
     return found
 
 
-def _wanted(
-    counts: Counts, is_tie: Sequence[bool], order: Sequence[float] | None
-) -> dict[str, Summed]:
-    decisive = counts[:, ~np.array(is_tie, dtype=bool)]
-    wanted = {
-        "percent_agreement": percent_agreement(counts),
-        "percent_agreement_no_ties": percent_agreement(decisive),
-        "percent_agreement_pairs": percent_agreement_pairs(counts),
-        "percent_agreement_no_ties_pairs": percent_agreement_pairs(decisive),
-        "krippendorff_alpha_nominal": krippendorff_alpha_nominal(counts),
-        "krippendorff_alpha_nominal_no_ties": krippendorff_alpha_nominal(decisive),
-        "chance_agreement": chance_agreement(counts),
-        "chance_agreement_no_ties": chance_agreement(decisive),
-        "agreement_with_majority": agreement_with_majority(counts),
-        "leave_one_out_agreement": leave_one_out_agreement(counts),
-        "fleiss_kappa": fleiss_kappa(counts),
-        "fleiss_kappa_pooled": fleiss_kappa_pooled(counts),
-        "gwet_ac1": gwet_ac1(counts),
-    }
+def _ordinal(counts: Counts, order: Sequence[float] | None) -> Summed:
     if order is not None:
-        wanted["krippendorff_alpha_ordinal"] = krippendorff_alpha_ordinal(counts, order)
-    return wanted
+        return krippendorff_alpha_ordinal(counts, order)
+    return Summed(
+        rows=np.zeros((len(counts), 1)),
+        counts=counts.sum(axis=1) > 1,
+        statistic=lambda sums: np.full(len(sums), np.nan),
+        undefined="no_order",
+    )

@@ -1,27 +1,31 @@
 """Agreement by what comparisons are divided by: guideline versions, tags, sources, strength, week.
 
-Read from a project's sums (`statistics.read`); intervals resample 32 random groups of prompts.
+Read from a project's sums (`statistics.read`); intervals resample 32 random groups of prompts. The
+grades of preferences are summed over the whole project only, so ordinal alpha of a slice is that of
+the three verdicts.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from app.models.projects import GuidelineVersion
-from app.rules.agreement import Table, estimate
-from app.rules.bootstrap import FEWEST_UNITS, Statistic
-from app.rules.coefficients import percent_agreement
-from app.rules.contributions import GRADES, LABELS
-from app.rules.krippendorff import krippendorff_alpha_nominal, krippendorff_alpha_ordinal
+from app.rules.agreement import statistics_of
+from app.rules.bootstrap import Statistic
+from app.rules.contributions import GRADES
 from app.rules.project_statistics import Dimension, ProjectStatistics, Slice, Value
+from app.rules.project_sums import Name
+from app.services.agreement import LABELS, ORDER, TIES
 from app.services.comparison_filters import ComparisonFilter
 
 MOST_SLICES = 40
 """Of tags and pairs of sources, the largest."""
 MOST_WEEKS = 104
-DECISIVE = [LABELS.index("first"), LABELS.index("second")]
-DIVIDED_BY = tuple(Dimension)[1:]
+IS_TIE = [label in TIES for label in LABELS]
+By = Literal["guideline", "tag", "sources", "strength", "week"]
+DIVIDED_BY = get_args(By)
 UNKNOWN_SOURCE = "unknown"
 
 
@@ -37,15 +41,8 @@ class SliceAgreement:
     """Those with two or more."""
     contested: int
     """Those with different verdicts."""
-    agreement: Statistic
-    without_ties: Statistic
-    alpha: Statistic
-    chance: float | None
-
-    @property
-    def is_faint(self) -> bool:
-        """Too few comparisons to read anything into."""
-        return self.overlap < FEWEST_UNITS
+    statistics: dict[str, Statistic]
+    """Those asked for, by their names in a report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +54,13 @@ class Breakdown:
 
 
 def by(
-    statistics: ProjectStatistics, dimension: Dimension, versions: Sequence[GuidelineVersion]
+    statistics: ProjectStatistics,
+    dimension: Dimension,
+    versions: Sequence[GuidelineVersion],
+    names: Collection[str] | None = None,
 ) -> Breakdown:
-    """`versions` are those of the project's guideline."""
+    """`versions` are those of the project's guideline; `names` are the statistics that are wanted,
+    all of a report without it."""
     numbers = {version.id: version.version for version in versions}
     found = statistics.slices(dimension)
     if dimension is Dimension.GUIDELINE:
@@ -70,56 +71,66 @@ def by(
     shown = found[-most:] if is_timed else found[:most]
     return Breakdown(
         dimension=dimension,
-        rows=[_row(statistics, dimension, one, numbers) for one in shown],
+        rows=[_row(statistics, dimension, one, numbers, names) for one in shown],
         left_out=len(found) - len(shown),
     )
 
 
-def graded_alpha(statistics: ProjectStatistics) -> Statistic:
-    """Ordinal alpha on the seven grades."""
-    table = statistics.graded_table()
-    summed = krippendorff_alpha_ordinal(table.counts, GRADES)
-    return estimate(table, {"alpha": summed})["alpha"]
+def graded_alpha(statistics: ProjectStatistics) -> tuple[Statistic, Statistic]:
+    """Ordinal alpha on the seven grades, and on the six that are no tie."""
+    names = ("krippendorff_alpha_ordinal", "krippendorff_alpha_ordinal_no_ties")
+    is_tie = [grade == 0 for grade in GRADES]
+    found = statistics_of(statistics.graded_table(), is_tie, GRADES, names)
+    return found[names[0]], found[names[1]]
+
+
+def answer(found: Breakdown) -> dict[str, Any]:
+    """As programs read it."""
+    return {
+        "by": found.dimension,
+        "left_out": found.left_out,
+        "slices": [
+            {
+                "name": row.name,
+                "value": _plain(row),
+                "comparisons": row.comparisons,
+                "overlap": row.overlap,
+                "contested": row.contested,
+                "statistics": {name: asdict(s) for name, s in row.statistics.items()},
+            }
+            for row in found.rows
+        ],
+    }
+
+
+def _plain(row: SliceAgreement) -> str | int | tuple[Name, Name] | None:
+    """The value of a slice; of a guideline, the number of its version."""
+    match row.value:
+        case date():
+            return row.value.isoformat()
+        case UUID():
+            return row.wanted.version
+    return row.value
 
 
 def _row(
-    statistics: ProjectStatistics, dimension: Dimension, one: Slice, numbers: Mapping[UUID, int]
+    statistics: ProjectStatistics,
+    dimension: Dimension,
+    one: Slice,
+    numbers: Mapping[UUID, int],
+    names: Collection[str] | None,
 ) -> SliceAgreement:
     table = statistics.table(dimension, one.value)
     name, wanted = _named(dimension, one.value, numbers)
-    figures = _figures(table)
-    overlap = int(table.items[table.counts.sum(axis=1) > 1].sum())
     return SliceAgreement(
         name=name,
         value=one.value,
         wanted=wanted,
         comparisons=one.comparisons,
-        overlap=overlap,
+        overlap=int(table.items[table.counts.sum(axis=1) > 1].sum()),
         contested=int(table.items[(table.counts > 0).sum(axis=1) > 1].sum()),
-        agreement=figures["agreement"],
-        without_ties=figures["without_ties"],
-        alpha=figures["alpha"],
-        chance=_chance(table),
+        statistics=statistics_of(table, IS_TIE, ORDER, names),
     )
-
-
-def _figures(table: Table) -> dict[str, Statistic]:
-    decisive = table.counts[:, DECISIVE]
-    return estimate(
-        table,
-        {
-            "agreement": percent_agreement(table.counts),
-            "without_ties": percent_agreement(decisive),
-            "alpha": krippendorff_alpha_nominal(table.counts),
-        },
-    )
-
-
-def _chance(table: Table) -> float | None:
-    """That two labels drawn from all are the same."""
-    totals = table.items @ table.counts
-    n = int(totals.sum())
-    return float(((totals / n) ** 2).sum()) if n else None
 
 
 def _named(

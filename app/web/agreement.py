@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.db import utc_now
+from app.rules.bootstrap import FEWEST_UNITS
 from app.rules.project_statistics import Dimension
 from app.services import agreement, agreement_slices, guidelines, projects, statistics
+from app.services.agreement_slices import By
 from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -19,8 +22,63 @@ from app.web.visitors import DatabaseDep
 
 router = APIRouter(prefix="/admin/{slug}/agreement")
 
-By = Literal["guideline", "tag", "sources", "strength", "week"]
-Figure = Literal["agreement", "without_ties", "alpha"]
+Figure = Literal["agreement", "others", "alpha", "ordinal", "fleiss", "ac1"]
+Ties = Literal["with", "without"]
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    name: str
+    template: str
+    """Of the names of its statistics in a report."""
+    kind: Literal["share", "coefficient"]
+    text: str
+
+    def statistic(self, ties: Ties) -> str:
+        return self.template.format("" if ties == "with" else "_no_ties")
+
+
+COEFFICIENTS: dict[Figure, Coefficient] = {
+    "agreement": Coefficient(
+        "Agreement",
+        "percent_agreement{}",
+        "share",
+        "how often two annotators of one comparison gave the same verdict",
+    ),
+    "others": Coefficient(
+        "With the others",
+        "leave_one_out_agreement{}",
+        "share",
+        "how often a verdict is the most frequent one of the others; it grows with their number",
+    ),
+    "alpha": Coefficient(
+        "Alpha",
+        "krippendorff_alpha_nominal{}",
+        "coefficient",
+        "Krippendorff’s alpha, agreement beyond chance; all different verdicts are equally far "
+        "apart",
+    ),
+    "ordinal": Coefficient(
+        "Alpha, ordinal",
+        "krippendorff_alpha_ordinal{}",
+        "coefficient",
+        "Krippendorff’s alpha with ties and both bad between the two preferences: a clash is worse "
+        "than a tie against a preference; without ties the same as alpha",
+    ),
+    "fleiss": Coefficient(
+        "Fleiss’ kappa",
+        "fleiss_kappa{}",
+        "coefficient",
+        "agreement beyond chance, any number of annotators for each comparison",
+    ),
+    "ac1": Coefficient(
+        "Gwet’s AC1",
+        "gwet_ac1{}",
+        "coefficient",
+        "agreement beyond chance that skewed verdicts do not lower; it rewards them instead, so "
+        "read it beside alpha",
+    ),
+}
 
 
 @router.get("")
@@ -31,6 +89,7 @@ def show_agreement(
     slug: str,
     by: Annotated[By, Query()] = "guideline",
     figure: Annotated[Figure, Query()] = "agreement",
+    ties: Annotated[Ties, Query()] = "with",
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
@@ -38,10 +97,11 @@ def show_agreement(
     with database.reading() as session:
         report = agreement.for_project(session, project)
         versions = guidelines.versions(session, project)
-    weeks = agreement_slices.by(sums, Dimension.WEEK, versions)
+    shown = COEFFICIENTS[figure].statistic(ties)
+    weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown])
     breakdown = weeks
     if by != "week":
-        breakdown = agreement_slices.by(sums, Dimension(by), versions)
+        breakdown = agreement_slices.by(sums, Dimension(by), versions, [shown])
     published = [(v.published_at.toordinal(), f"v{v.version}") for v in versions]
     response = render(
         request,
@@ -50,10 +110,14 @@ def show_agreement(
         report=report,
         graded=agreement_slices.graded_alpha(sums),
         weeks=weeks,
-        chart=_over_time(weeks, figure, published),
+        chart=_over_time(weeks, shown, published),
         breakdown=breakdown,
         by=by,
+        coefficients=COEFFICIENTS,
         figure=figure,
+        ties=ties,
+        shown=shown,
+        fewest=FEWEST_UNITS,
         waiting=sums.waiting,
         studies=STUDIES,
         filters=comparison_query,
@@ -62,7 +126,7 @@ def show_agreement(
 
 
 def _over_time(
-    weeks: agreement_slices.Breakdown, figure: Figure, marks: list[tuple[int, str]]
+    weeks: agreement_slices.Breakdown, shown: str, marks: list[tuple[int, str]]
 ) -> LineChart | None:
     """None where there are fewer than two weeks to join."""
     given = []
@@ -70,7 +134,8 @@ def _over_time(
         assert isinstance(row.value, date), "weeks are named by their Mondays"
         # A week stands at its middle.
         middle = row.value.toordinal() + 3
-        given.append(Given(middle, row.name, getattr(row, figure), row.is_faint))
+        statistic = row.statistics[shown]
+        given.append(Given(middle, row.name, statistic, statistic.n < FEWEST_UNITS))
     if sum(one.statistic.value is not None for one in given) < 2:
         return None
     return line_chart(given, start=given[0].at - 3, end=given[-1].at + 4, marks=marks)

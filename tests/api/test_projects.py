@@ -13,7 +13,7 @@ from app.db import utc_now
 from app.models.accounts import AuditEntry, Membership, Role
 from app.models.projects import Comparison
 from app.rules.split import SPLITS
-from app.services import exports, projects
+from app.services import exports, projects, statistics
 from app.services.exports import ExportOptions
 
 
@@ -121,6 +121,63 @@ def test_agreement_is_the_dashboards_and_for_reviewers(site: Site) -> None:
     assert found["percent_agreement"]["value"] == 0.5
     assert (found["n_judgments"], found["n_items_overlap"]) == (4, 2)
     assert ada.get("/projects/kitchen/agreement").status_code == 403
+
+
+def test_agreement_is_divided_by_what_is_asked_for(site: Site) -> None:
+    root = program(site, "root", Role.ADMIN)
+    root.import_lines(
+        ndjson(
+            pair(1, tags=["maths"], judgments=votes(1, 1)),
+            pair(2, tags=["maths", "long"], judgments=votes(1, 2)),
+            pair(3, tags=["maths"], judgments=votes("tie", 1, 1)),
+            pair(4, judgments=votes(1, 1)),
+        )
+    )
+    whole = root.get("/projects/kitchen/agreement").json()
+
+    found = root.get("/projects/kitchen/agreement?by=tag").json()
+
+    assert whole.keys().isdisjoint(("by", "slices", "left_out", "waiting"))
+    assert found == {**whole, **{name: found[name] for name in found.keys() - whole.keys()}}
+    assert (found["by"], found["left_out"], found["waiting"]) == ("tag", 0, 0)
+    maths, long = found["slices"]
+    assert [long[name] for name in ("name", "value", "comparisons", "overlap", "contested")] == [
+        "long", "long", 1, 1, 1
+    ]  # fmt: skip
+    assert (maths["comparisons"], maths["contested"]) == (3, 2)
+    names = {name for name, value in whole.items() if isinstance(value, dict) and "n" in value}
+    assert maths["statistics"].keys() == long["statistics"].keys() == names
+    assert len(names) == 20
+    # Two of two, none of one, one pair of three; without ties the third has two of two.
+    shares = [maths["statistics"][f"percent_agreement{ties}"]["value"] for ties in ("", "_no_ties")]
+    assert shares == pytest.approx([(1 + 0 + 1 / 3) / 3, 2 / 3])
+    # Mean shares of first, second and tie, and four declared labels.
+    pi = (1 + 1 / 2 + 2 / 3) / 3, (0 + 1 / 2 + 0) / 3, (0 + 0 + 1 / 3) / 3
+    by_chance = sum(p * (1 - p) for p in pi) / 3
+    assert maths["statistics"]["gwet_ac1"]["value"] == pytest.approx(
+        ((1 + 1 / 3) / 3 - by_chance) / (1 - by_chance)
+    )
+    assert long["statistics"]["fleiss_kappa"]["reason"] == "too_few_for_interval"
+    assert root.get("/projects/kitchen/agreement?by=all").status_code == 422
+    by_week = root.get("/projects/kitchen/agreement?by=week").json()["slices"]
+    assert [one["comparisons"] for one in by_week] == [4]
+
+
+def test_slices_catch_up_with_judgments_that_wait(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "FOLDED_AT_ONCE", 1)
+    root, ada = program(site, "root", Role.ADMIN), program(site)
+    root.get("/projects/kitchen/agreement?by=week")
+    for _ in range(3):
+        taken = ada.post("/projects/kitchen/assignments").json()["id"]
+        given = {"verdict": "A", "idempotency_key": f"key-{taken}"}
+        assert ada.post(f"/assignments/{taken}/judgment", given).status_code == 201
+
+    first, second = (root.get("/projects/kitchen/agreement?by=week").json() for _ in range(2))
+
+    assert (first["waiting"], second["waiting"]) == (2, 0)
+    assert [one["comparisons"] for one in first["slices"] + second["slices"]] == [1, 3]
 
 
 def test_imports_and_exports_are_written_down(site: Site) -> None:

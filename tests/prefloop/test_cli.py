@@ -84,6 +84,39 @@ def test_tables_for_people_are_aligned_and_say_n(prefloop, data):
     assert json.loads(prefloop("project", "show", "tea", "--json").stdout)["judgments"] == 90
 
 
+def test_agreement_is_told_for_each_slice(prefloop, tmp_path):
+    votes = [{"annotator": f"w{i}", "verdict": v} for i, v in enumerate((1, 1, 2))]
+    records = [
+        *(pair(i, tags=["tea"], judgments=votes) for i in range(40)),
+        pair(99, tags=["rare"], judgments=votes[:1]),
+    ]
+    path = tmp_path / "tagged.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    prefloop("db", "upgrade")
+    prefloop("project", "create", "tea", "--overlap", "3")
+    prefloop("import", "--project", "tea", str(path))
+
+    found = json.loads(prefloop("agreement", "-p", "tea", "--by", "tag", "--json").stdout)
+    shown = prefloop("agreement", "-p", "tea", "--by", "tag").stdout.splitlines()
+    wrong = prefloop("agreement", "-p", "tea", "--by", "colour")
+    of_file = prefloop("agreement", "--judgments", str(path), "--by", "tag")
+
+    tea, rare = found["slices"]
+    counts = ("comparisons", "overlap", "contested")
+    assert [[one[name] for name in counts] for one in (tea, rare)] == [[40, 40, 40], [1, 0, 0]]
+    assert (found["n_items"], tea["value"], rare["value"]) == (41, "tea", "rare")
+    # 1, 1 and 2 of every comparison: shares 2/3 and 1/3, one pair of three agrees.
+    assert tea["statistics"]["fleiss_kappa"]["value"] == pytest.approx((1 / 3 - 5 / 9) / (4 / 9))
+    assert rare["statistics"]["gwet_ac1"]["reason"] == "no_overlap"
+    start = shown.index("tea: 40 comparisons, 40 judged twice or more, 40 contested")
+    fleiss = next(line for line in shown[start:] if line.startswith("fleiss kappa no ties "))
+    assert fleiss.split()[4] == "-0.500"
+    assert "no item has two such labels" in shown[-1]
+    assert (wrong.returncode, of_file.returncode) == (2, 2)
+    assert "--by knows guideline, tag, sources" in " ".join(wrong.stderr.split())
+    assert "--by goes with --project" in of_file.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

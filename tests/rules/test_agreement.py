@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import asdict
 
+import krippendorff
 import numpy as np
 import pytest
 from helpers.agreement import estimated
@@ -87,12 +88,52 @@ def test_ties_are_left_out_of_the_figures_without_ties() -> None:
     assert report.verdict_shares == pytest.approx({"first": 3 / 7, "second": 2 / 7, "tie": 2 / 7})
 
 
+def test_every_coefficient_without_ties_by_hand() -> None:
+    # Without ties: 3 against 1, 2 of 2, a single label, 1 against 1.
+    counts = np.array([[3, 1, 1], [0, 2, 0], [1, 0, 1], [1, 1, 2]])
+    table = Table(counts=counts, groups=np.arange(4), items=np.ones(4, int), resampled="prompts")
+
+    found = measure(table, ("first", "second", "tie"), ("tie",), 3, order=(0, 2, 1))
+
+    # Mean shares: (3/4 + 0 + 1 + 1/2) / 4 = 9/16 and 7/16, so two labels are the same in
+    # 130 of 256. In C each label comes four times, and 2 + 0 + 2 of 8 coincidences differ.
+    expected = {
+        "percent_agreement_no_ties": (1 / 2 + 1 + 0) / 3,
+        "percent_agreement_no_ties_pairs": (6 + 2 + 0) / (12 + 2 + 2),
+        "chance_agreement_no_ties": 1 / 2,
+        "agreement_with_majority_no_ties": (3 / 4 + 1 + 1 / 2) / 3,
+        "leave_one_out_agreement_no_ties": (3 / 4 + 1 + 0) / 3,
+        "fleiss_kappa_no_ties": (128 - 130) / (256 - 130),
+        "fleiss_kappa_pooled_no_ties": 0.0,
+        "gwet_ac1_no_ties": (128 - 126) / (256 - 126),
+        "krippendorff_alpha_nominal_no_ties": 1 - 7 * 4 / (64 - 32),
+        "krippendorff_alpha_ordinal_no_ties": 1 - 7 * 4 / (64 - 32),
+    }
+    for name, value in expected.items():
+        assert getattr(found, name).value == pytest.approx(value), name
+        assert getattr(found, name).n == 3
+    assert {name.replace("_no_ties", "") for name in expected} < asdict(found).keys()
+
+
+def test_ordinal_alpha_without_ties_keeps_the_order_of_the_other_labels() -> None:
+    counts = np.array([[2, 0, 1, 1], [0, 1, 1, 0], [1, 0, 0, 3], [0, 2, 1, 2], [1, 1, 0, 0]])
+    table = Table(counts=counts, groups=np.arange(5), items=np.ones(5, int), resampled="prompts")
+
+    found = measure(table, ("bad", "tie", "good", "fair"), ("tie",), 4, order=(0, 7, 2, 1))
+
+    in_order = counts[:, [0, 3, 2]]
+    expected = krippendorff.alpha(value_counts=in_order[:4], level_of_measurement="ordinal")
+    assert found.krippendorff_alpha_ordinal_no_ties.value == pytest.approx(expected)
+    assert found.krippendorff_alpha_ordinal_no_ties.n == 3
+    assert found.krippendorff_alpha_nominal_no_ties.value != pytest.approx(expected, abs=0.01)
+
+
 STATISTICS = (
     "percent_agreement", "percent_agreement_no_ties", "percent_agreement_pairs",
     "percent_agreement_no_ties_pairs", "krippendorff_alpha_nominal",
     "krippendorff_alpha_nominal_no_ties", "chance_agreement", "chance_agreement_no_ties",
-    "agreement_with_majority", "leave_one_out_agreement", "fleiss_kappa", "fleiss_kappa_pooled",
-    "gwet_ac1",
+    "agreement_with_majority", "leave_one_out_agreement", "leave_one_out_agreement_no_ties",
+    "fleiss_kappa", "fleiss_kappa_no_ties", "fleiss_kappa_pooled", "gwet_ac1", "gwet_ac1_no_ties",
 )  # fmt: skip
 LABELS = ("first", "second", "tie", "both_bad")
 
@@ -208,7 +249,7 @@ def test_items_judged_once_move_neither_value_nor_interval_of_what_needs_two_jud
     assert after["n_items"] == before["n_items"] + 100
     for name in (*STATISTICS, "krippendorff_alpha_ordinal"):
         # Both take their chance from all labels.
-        if name not in ("fleiss_kappa", "gwet_ac1"):
+        if name.removesuffix("_no_ties") not in ("fleiss_kappa", "gwet_ac1"):
             assert after[name] == before[name]
         assert after[name]["n"] == before[name]["n"]
 
@@ -249,9 +290,13 @@ def test_the_seed_and_the_number_of_replicates_are_the_callers():
 
 
 def test_without_an_order_of_labels_ordinal_alpha_says_so():
-    found = report_of(np.array([[2, 0], [1, 1]]), np.arange(2)).krippendorff_alpha_ordinal
+    report = report_of(np.array([[2, 0, 0], [1, 1, 0], [0, 0, 2]]), np.arange(3))
 
-    assert (found.value, found.n, found.reason) == (None, 2, "no_order")
+    for found, n in (
+        (report.krippendorff_alpha_ordinal, 3),
+        (report.krippendorff_alpha_ordinal_no_ties, 2),
+    ):
+        assert (found.value, found.n, found.reason) == (None, n, "no_order")
 
 
 @given(st.permutations(range(40)))

@@ -1,10 +1,14 @@
 """Agreement by version, tag, sources, strength and week, on comparisons counted by hand."""
 
+import random
 from datetime import UTC, date, datetime
+from statistics import mean
 from typing import Any
 
 import krippendorff
+import numpy as np
 import pytest
+from helpers.agreement import Counts, labels_of, mean_shares, modes, share_of_equal_pairs
 from helpers.data import (
     NOON,
     add_annotator,
@@ -15,6 +19,7 @@ from helpers.data import (
     project_of,
     submit,
 )
+from statsmodels.stats.inter_rater import fleiss_kappa
 
 from app.db import Database
 from app.rules.project_statistics import Dimension, ProjectStatistics
@@ -87,8 +92,12 @@ def counts(row: SliceAgreement) -> tuple[str, int, int, int]:
     return row.name, row.comparisons, row.overlap, row.contested
 
 
+AGREEMENT, WITHOUT_TIES = "percent_agreement", "percent_agreement_no_ties"
+ALPHA, CHANCE = "krippendorff_alpha_nominal", "chance_agreement"
+
+
 def values(row: SliceAgreement) -> list[float | None]:
-    return [row.agreement.value, row.without_ties.value, row.alpha.value, row.chance]
+    return [row.statistics[name].value for name in (AGREEMENT, WITHOUT_TIES, ALPHA, CHANCE)]
 
 
 @pytest.fixture
@@ -102,13 +111,13 @@ def test_a_comparison_counts_with_each_of_its_tags(six: Database) -> None:
     x, y = by(six, Dimension.TAG).rows
     assert (counts(x), counts(y)) == (("x", 3, 2, 1), ("y", 2, 2, 2))
     # x: 11 and 12 agree in one of two. Of 4 labels 3 are `first`; the coincidences that differ are
-    # 2 of 4, those expected (16 - 9 - 1) / (4 * 3): alpha is 0. With the single `both bad`, two of
-    # five labels are the same in (9 + 1 + 1) / 25.
-    assert values(x) == pytest.approx([0.5, 0.5, 0.0, 11 / 25])
+    # 2 of 4, those expected (16 - 9 - 1) / (4 * 3): alpha is 0. Two labels drawn from
+    # them are the same in (9 + 1) / 16; the single `both bad` has no part in that.
+    assert values(x) == pytest.approx([0.5, 0.5, 0.0, 10 / 16])
     # y: 12 and tie, tie, 1: none, and one of three pairs. Without ties only the first has a pair.
     # Labels 2, 1, 2: 1 - 4 * (2 + 4 / 2) / (25 - 9) = 0.
     assert values(y) == pytest.approx([1 / 6, 0.0, 0.0, 9 / 25])
-    assert (y.agreement.n, y.without_ties.n, y.alpha.n) == (2, 1, 2)
+    assert [y.statistics[name].n for name in (AGREEMENT, WITHOUT_TIES, ALPHA)] == [2, 1, 2]
     assert (x.wanted.tag, x.wanted.show) == ("x", "judged")
 
 
@@ -129,8 +138,9 @@ def test_a_pair_of_sources_is_one_whichever_stood_first(six: Database) -> None:
     # One judgment has no pair, and nothing to say but that.
     single = rows[frozenset("b")]
     assert counts(single) == ("b and b", 1, 0, 0)
-    assert values(single) == [None, None, None, 1.0]
-    assert (single.agreement.reason, single.alpha.n) == ("no_overlap", 0)
+    assert {(s.value, s.n, s.reason) for s in single.statistics.values()} == {
+        (None, 0, "no_overlap")
+    }
 
 
 def test_strength_is_the_mean_of_the_decisive_judgments_half_a_step_up(six: Database) -> None:
@@ -141,9 +151,9 @@ def test_strength_is_the_mean_of_the_decisive_judgments_half_a_step_up(six: Data
     assert counts(much) == ("Much better", 1, 1, 0)
     # tie, tie, 1: 1 - 2 * 2 / (9 - 4 - 1) = 0.
     assert values(slightly) == pytest.approx([1 / 3, None, 0.0, 5 / 9])
-    assert slightly.without_ties.reason == "no_overlap"
+    assert slightly.statistics[WITHOUT_TIES].reason == "no_overlap"
     assert values(clearly) == [1.0, 1.0, None, 1.0]
-    assert clearly.alpha.reason == "one_category"
+    assert clearly.statistics[ALPHA].reason == "one_category"
     assert [row.wanted.strength for row in (slightly, clearly, much)] == [1, 2, 3]
 
 
@@ -153,8 +163,8 @@ def test_a_week_has_the_judgments_from_its_monday_to_its_sunday(six: Database) -
     assert counts(second) == ("2026-05-11", 4, 2, 0)
     # 11, 12 and tie, tie: labels 3, 1, 2 and 1 - 5 * 2 / (36 - 14).
     assert values(first) == pytest.approx([2 / 3, 1 / 2, 6 / 11, 14 / 36])
-    # 1; 22; both bad; 11.
-    assert values(second) == pytest.approx([1.0, 1.0, 1.0, 14 / 36])
+    # 22 and 11; the third vote and the single `both bad` are alone in that week.
+    assert values(second) == pytest.approx([1.0, 1.0, 1.0, 8 / 16])
     assert [row.wanted.week for row in (first, second)] == [MAY_4, MAY_11]
 
 
@@ -193,6 +203,8 @@ def test_under_each_version_only_its_own_judgments_count(database: Database) -> 
     assert values(one) == pytest.approx([0.5, None, 0.0, 10 / 16])
     assert values(two) == [1.0, None, None, 1.0]
     assert [row.wanted.version for row in (none, one, two)] == [0, 1, 2]
+    told = agreement_slices.answer(by(database, Dimension.GUIDELINE))["slices"]
+    assert [one["value"] for one in told] == [None, 1, 2]
 
 
 def test_only_the_largest_tags_and_the_latest_weeks_are_shown(
@@ -205,7 +217,7 @@ def test_only_the_largest_tags_and_the_latest_weeks_are_shown(
     assert ([row.name for row in weeks.rows], weeks.left_out) == (["2026-05-11"], 1)
 
 
-def test_fewer_than_twenty_comparisons_have_no_interval_and_are_faint(database: Database) -> None:
+def test_fewer_than_twenty_comparisons_have_no_interval(database: Database) -> None:
     make_project(database, pairs=0)
     # Every fourth is contested: 60 of 80, and 14 of 19.
     records = [
@@ -221,11 +233,10 @@ def test_fewer_than_twenty_comparisons_have_no_interval_and_are_faint(database: 
     assert not import_plain(database, records).rejected
     many, few = by(database, Dimension.TAG).rows
     assert (counts(many), counts(few)) == (("many", 80, 80, 20), ("few", 19, 19, 5))
-    assert (many.is_faint, few.is_faint) == (False, True)
-    assert few.agreement.value == pytest.approx(14 / 19)
-    for one in (few.agreement, few.without_ties, few.alpha):
+    assert few.statistics[AGREEMENT].value == pytest.approx(14 / 19)
+    for one in few.statistics.values():
         assert (one.n, one.low, one.high, one.reason) == (19, None, None, FEW)
-    agreement = many.agreement
+    agreement = many.statistics[AGREEMENT]
     assert agreement.low is not None
     assert agreement.high is not None
     assert (agreement.value, agreement.n, agreement.reason) == (0.75, 80, None)
@@ -234,19 +245,113 @@ def test_fewer_than_twenty_comparisons_have_no_interval_and_are_faint(database: 
     assert 0.05 < agreement.high - 0.75 < 0.15
 
 
+def plain(counts: Counts, places: list[int]) -> dict[str, float]:
+    """Coefficients by their definitions, of (N, q) counts of labels with these places in order."""
+    shared = counts[counts.sum(axis=1) > 1]
+    observed = mean(share_of_equal_pairs(labels_of(row)) for row in shared)
+    shares = mean_shares(counts)
+    by_chance = sum(share**2 for share in shares)
+    by_skew = sum(share * (1 - share) for share in shares) / (len(shares) - 1)
+    credits = []
+    for labels in map(labels_of, shared):
+        others = [modes(labels[:i] + labels[i + 1 :]) for i in range(len(labels))]
+        credits.append(
+            mean((k in found) / len(found) for k, found in zip(labels, others, strict=True))
+        )
+    in_order = np.array([[row[np.array(places) == p].sum() for p in (0, 1, 2)] for row in shared])
+    return {
+        "percent_agreement": observed,
+        "leave_one_out_agreement": mean(credits),
+        "fleiss_kappa": (observed - by_chance) / (1 - by_chance),
+        "gwet_ac1": (observed - by_skew) / (1 - by_skew),
+        "krippendorff_alpha_nominal": krippendorff.alpha(
+            value_counts=shared, level_of_measurement="nominal"
+        ),
+        "krippendorff_alpha_ordinal": krippendorff.alpha(
+            value_counts=in_order, level_of_measurement="ordinal"
+        ),
+    }
+
+
+def test_every_coefficient_of_a_slice_is_that_of_plain_loops_and_of_other_implementations(
+    database: Database,
+) -> None:
+    make_project(database, pairs=0)
+    dice = random.Random(6)
+    verdicts: tuple[int | str, ...] = (1, 2, "tie", "both_bad")
+    counts: dict[str, list[list[int]]] = {"three": [], "some": []}
+    records = []
+    for n in range(260):
+        tag = "three" if n % 2 else "some"
+        often = 3 if tag == "three" else dice.randint(1, 5)
+        given = dice.choices(
+            verdicts, dice.choice([(7, 1, 1, 1), (2, 6, 1, 0), (1, 1, 3, 1)]), k=often
+        )
+        counts[tag].append([given.count(verdict) for verdict in verdicts])
+        records.append(voted(n, ("a", "b"), [tag], *((verdict, None, MAY_4) for verdict in given)))
+    assert not import_plain(database, records).rejected
+
+    rows = {row.name: row.statistics for row in by(database, Dimension.TAG).rows}
+
+    for tag, found in rows.items():
+        given_counts = np.array(counts[tag])
+        for suffix, some, places in (
+            ("", given_counts, [0, 2, 1, 1]),
+            ("_no_ties", given_counts[:, :2], [0, 2]),
+        ):
+            for name, value in plain(some, places).items():
+                statistic = found[name + suffix]
+                assert statistic.value == pytest.approx(value, abs=1e-9), (tag, name, suffix)
+                assert statistic.n == (some.sum(axis=1) > 1).sum()
+                assert statistic.low is not None
+                assert statistic.high is not None
+                assert statistic.low < value < statistic.high
+    peer = fleiss_kappa(np.array(counts["three"]))
+    assert rows["three"]["fleiss_kappa"].value == pytest.approx(peer)
+
+
+def test_only_the_statistics_that_are_asked_for_are_computed(six: Database) -> None:
+    found = read(six)
+    every = agreement_slices.by(found, Dimension.WEEK, []).rows
+    some = agreement_slices.by(found, Dimension.WEEK, [], [ALPHA, "gwet_ac1_no_ties"]).rows
+    assert [set(row.statistics) for row in some] == [{ALPHA, "gwet_ac1_no_ties"}] * 2
+    for one, other in zip(every, some, strict=True):
+        assert other.statistics[ALPHA] == one.statistics[ALPHA]
+
+
+def test_programs_read_values_that_json_has(six: Database) -> None:
+    values_of = {
+        name: [one["value"] for one in agreement_slices.answer(by(six, Dimension(name)))["slices"]]
+        for name in agreement_slices.DIVIDED_BY
+    }
+    assert values_of["guideline"] == [None]
+    assert values_of["tag"] == ["x", "y"]
+    assert sorted(map(str, values_of["sources"])) == sorted(
+        ["('a', 'b')", "('a', 'c')", "('b', 'b')", "(None, 'a')"]
+    )
+    assert values_of["strength"] == [1, 2, 3]
+    assert values_of["week"] == ["2026-05-04", "2026-05-11"]
+
+
 def test_graded_alpha_is_that_of_another_implementation(six: Database) -> None:
-    found = agreement_slices.graded_alpha(read(six))
+    found, without_ties = agreement_slices.graded_alpha(read(six))
     # Grades -3 to 3 of the third, the first and the fourth comparison; others have no strengths.
     grades = [[0, 0, 1, 2, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 0]]
-    expected = krippendorff.alpha(
-        value_counts=grades, value_domain=list(range(-3, 4)), level_of_measurement="ordinal"
-    )
-    assert (found.value, found.n, found.reason) == (pytest.approx(expected), 3, FEW)
+
+    def peer(given: list[list[int]]) -> float:
+        return krippendorff.alpha(
+            value_counts=given, value_domain=list(range(-3, 4)), level_of_measurement="ordinal"
+        )
+
+    assert (found.value, found.n, found.reason) == (pytest.approx(peer(grades)), 3, FEW)
+    # Without its ties, the third comparison has one grade left.
+    expected = (pytest.approx(peer(grades[1:])), 2, FEW)
+    assert (without_ties.value, without_ties.n, without_ties.reason) == expected
 
 
 def test_a_project_without_judgments_has_no_rows(database: Database) -> None:
     make_project(database, pairs=1)
     for dimension in agreement_slices.DIVIDED_BY:
-        found = by(database, dimension)
+        found = by(database, Dimension(dimension))
         assert (found.rows, found.left_out) == ([], 0)
-    assert agreement_slices.graded_alpha(read(database)).reason == "no_overlap"
+    assert [s.reason for s in agreement_slices.graded_alpha(read(database))] == ["no_overlap"] * 2

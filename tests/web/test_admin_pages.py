@@ -107,6 +107,70 @@ def test_agreement_without_overlap_is_undefined_and_says_why(site: Site) -> None
     assert text.count("undefined no comparison has two such judgments yet (n = 0)") == 4
 
 
+def test_every_coefficient_is_told_with_ties_and_without(judged: Site) -> None:
+    """ada and grace: 1 1, 1 2, tie tie, 2 2; without ties 1 1, 1 2, 2 2."""
+    page = admin_of(judged).get("/admin/kitchen/agreement").text
+    text = words(re.sub(r'<span class="subject.*?</span>', "", page))
+    few = "fewer than 20"
+    # Labels 1, 2 and tie come 3, 3 and 2 times of 8: 1 - 7 * 2 / (64 - 22) with ties, and
+    # 1 - 5 * 2 / (36 - 18) without. Shares with the single `both bad` of 5 comparisons: 3, 3, 2
+    # and 2 of 10; the same two labels come in 26 of 100.
+    assert f"Fleiss’ kappa 0.66 n 4 {few} 0.33 n 3 {few}" in text
+    # Chance by four labels: (21 + 21 + 16 + 16) / 300; by two labels 1/2.
+    assert f"Gwet’s AC1 0.67 n 4 {few} 0.33 n 3 {few}" in text
+    assert f"With the others 75.0 % n 4 {few} 66.7 % n 3 {few}" in text
+    # One who says 1 beside one who says 2 is half right about the most frequent verdict.
+    assert f"Consensus strength 87.5 % n 4 {few} 83.3 % n 3 {few}" in text
+    # Grades -3 and 3 as `1` and `2` above, with both ties between them: mean ranks 2, 4.5 and 7,
+    # so 1 - 7 * 2 * 5 ** 2 / (2 * (9 * 5 ** 2 + 2 * 6 * 2.5 ** 2)); without ties those of 1 and 2.
+    assert f"Alpha, graded 0.42 n 4 {few} 0.44 n 3 {few}" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "heading", "figure"),
+    [
+        ("", "Agreement, with ties", "75.0 %"),
+        ("figure=agreement&ties=without", "Agreement, without ties", "66.7 %"),
+        ("figure=others", "With the others, with ties", "75.0 %"),
+        ("figure=alpha", "Alpha, with ties", "0.67"),
+        ("figure=alpha&ties=without", "Alpha, without ties", "0.44"),
+        ("figure=ordinal&ties=without", "Alpha, ordinal, without ties", "0.44"),
+        ("figure=fleiss", "Fleiss’ kappa, with ties", "0.66"),
+        ("figure=ac1&ties=without", "Gwet’s AC1, without ties", "0.33"),
+    ],
+)
+def test_groups_follow_the_coefficient_that_is_chosen(
+    judged: Site, query: str, heading: str, figure: str
+) -> None:
+    text = words(admin_of(judged).get(f"/admin/kitchen/agreement?by=sources&{query}").text)
+    table = text.partition(f"Sources {heading} Plot")[2]
+    n = " n 3" if "without" in query else ""
+    assert f"model-alpha and model-beta {figure}{n} fewer than 20" in table
+
+
+def test_what_is_chosen_of_groups_and_coefficients_stays_while_another_choice_is_made(
+    judged: Site,
+) -> None:
+    address = "/admin/kitchen/agreement?by=week&figure=ac1&ties=without"
+    links = re.findall(r'href="\?(by=[^"#]*)#', admin_of(judged).get(address).text)
+    for query in (
+        "by=tag&amp;figure=ac1&amp;ties=without",
+        "by=week&amp;figure=fleiss&amp;ties=without",
+        "by=week&amp;figure=ac1&amp;ties=with",
+    ):
+        assert query in links
+    assert len(links) == 5 + 6 + 2
+
+
+def test_a_group_without_two_judgments_is_undefined_and_says_why(site: Site) -> None:
+    judge_all(site, site.person("ada"), ["1", "1", "tie", "2", "both_bad"])
+    visit = admin_of(site)
+    for figure in ("agreement", "others", "alpha", "ordinal", "fleiss", "ac1"):
+        page = visit.get(f"/admin/kitchen/agreement?by=sources&figure={figure}")
+        why = "undefined: no comparison has two such judgments yet (n = 0)"
+        assert f"model-alpha and model-beta {why}" in words(page.text)
+
+
 def test_annotators_are_listed_with_intervals_or_the_reason_for_none(judged: Site) -> None:
     text = words(admin_of(judged).get("/admin/kitchen/annotators").text)
     assert "ada 5 2 ties" in text

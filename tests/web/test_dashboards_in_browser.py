@@ -15,7 +15,10 @@ from app.models.accounts import Role
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("agreement", "annotators", "annotators/matrix", "leaderboard", "planning")
+PAGES = (
+    "agreement", "agreement?by=strength&figure=ordinal&ties=without", "annotators",
+    "annotators/matrix", "leaderboard", "planning",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
