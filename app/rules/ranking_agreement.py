@@ -4,12 +4,12 @@ A ranking of K implies K (K - 1) / 2 pairs. These are not independent, so items 
 all their rankings. Rankings are ranks: 1 is the best, equal numbers are a tie.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from app.rules.bootstrap import Floats, Integers, Resampling, Statistic, Summed, bootstrap
 from app.rules.coefficients import ratio
@@ -40,10 +40,14 @@ def measure_rankings(
 
     groups is (N,): the prompt of each item, where intervals are to resample prompts.
     """
-    shared = np.array([len(ranks) > 1 for ranks in rankings], dtype=bool)
+    by_shape: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for item, ranks in enumerate(rankings):
+        if len(ranks) > 1:
+            by_shape[np.shape(ranks)].append(item)
+    alike = [(items, np.array([rankings[i] for i in items], float)) for items in by_shape.values()]
     items = np.ones(len(rankings), dtype=np.int64)
     wanted = [
-        _mean_of(rankings, shared, measure)
+        _mean_of(alike, measure, len(rankings))
         for measure in (_alike_with_ties, _alike_without_ties, _kendall_w, _same_best)
     ]
     found = bootstrap(wanted, groups, items, resampling)
@@ -56,63 +60,56 @@ def measure_rankings(
 
 
 def _mean_of(
-    rankings: Sequence[Ranks],
-    shared: NDArray[np.bool_],
-    measure: Callable[[Ranks], float],
+    alike: Sequence[tuple[list[int], Ranks]], measure: Callable[[Ranks], Floats], n_items: int
 ) -> Summed:
-    values = np.array(
-        [
-            measure(np.asarray(ranks, dtype=np.float64)) if counts else np.nan
-            for ranks, counts in zip(rankings, shared, strict=True)
-        ],
-        dtype=np.float64,
-    )
+    """`measure` gives (n,) from (n, m, K) ranks, for items of one shape at a time."""
+    values = np.full(n_items, np.nan)
+    for items, ranks in alike:
+        values[items] = measure(ranks)
     counts = ~np.isnan(values)
     rows = np.column_stack([np.where(counts, values, 0.0), counts.astype(np.float64)])
     return Summed(
         rows=rows,
         counts=counts,
         statistic=lambda sums: ratio(sums[:, 0], sums[:, 1]),
-        undefined="all_tied" if shared.any() else "no_overlap",
+        undefined="all_tied" if alike else "no_overlap",
     )
 
 
-def _orders(ranks: Ranks) -> Floats:
-    """(m, K (K - 1) / 2): -1, 0 or 1, how each annotator orders two completions."""
-    upper, lower = np.triu_indices(ranks.shape[1], k=1)
-    return np.sign(ranks[:, upper] - ranks[:, lower])
+def _orders(ranks: Ranks, signs: tuple[int, ...]) -> Integers:
+    """(signs, n, K (K - 1) / 2): how many annotators order two completions so."""
+    upper, lower = np.triu_indices(ranks.shape[2], k=1)
+    orders = np.sign(ranks[:, :, upper] - ranks[:, :, lower])
+    return np.stack([(orders == sign).sum(axis=1) for sign in signs])
 
 
-def _alike_with_ties(ranks: Ranks) -> float:
-    orders, m = _orders(ranks), len(ranks)
-    counts = np.stack([(orders == sign).sum(axis=0) for sign in (-1, 0, 1)])
-    return float((counts * (counts - 1)).sum(axis=0).mean() / (m * (m - 1)))
+def _alike_with_ties(ranks: Ranks) -> Floats:
+    counts, m = _orders(ranks, (-1, 0, 1)), ranks.shape[1]
+    alike: Floats = (counts * (counts - 1)).sum(axis=0).mean(axis=1) / (m * (m - 1))
+    return alike
 
 
-def _alike_without_ties(ranks: Ranks) -> float:
-    orders = _orders(ranks)
-    counts = np.stack([(orders == sign).sum(axis=0) for sign in (-1, 1)])
+def _alike_without_ties(ranks: Ranks) -> Floats:
+    counts = _orders(ranks, (-1, 1))
     n = counts.sum(axis=0)
-    pairs = (n * (n - 1)).sum()
-    return float((counts * (counts - 1)).sum() / pairs) if pairs else float("nan")
+    return ratio((counts * (counts - 1)).sum(axis=(0, 2)), (n * (n - 1)).sum(axis=1))
 
 
-def _kendall_w(ranks: Ranks) -> float:
-    m, k = ranks.shape
-    averaged = rankdata(ranks, axis=1)
-    totals = averaged.sum(axis=0)
-    tied = sum(
-        int((times**3 - times).sum())
-        for times in (np.unique(row, return_counts=True)[1] for row in averaged)
-    )
-    largest = m * m * (k**3 - k) - m * tied
-    deviation = float(((totals - totals.mean()) ** 2).sum())
-    return 12 * deviation / largest if largest else float("nan")
+def _kendall_w(ranks: Ranks) -> Floats:
+    m, k = ranks.shape[1:]
+    one, other = ranks[..., :, None], ranks[..., None, :]
+    tied = (one == other).sum(axis=3)
+    totals = ((one > other).sum(axis=3) + (tied + 1) / 2).sum(axis=1)
+    # Each of t completions that are tied adds t^2 - 1 to t^3 - t.
+    largest = m * m * (k**3 - k) - m * (tied**2 - 1).sum(axis=(1, 2))
+    return ratio(12 * ((totals - m * (k + 1) / 2) ** 2).sum(axis=1), largest)
 
 
-def _same_best(ranks: Ranks) -> float:
-    best = ranks == ranks.min(axis=1, keepdims=True)
-    share = best / best.sum(axis=1, keepdims=True)
-    same = share @ share.T
-    m = len(ranks)
-    return float((same.sum() - np.trace(same)) / (m * (m - 1)))
+def _same_best(ranks: Ranks) -> Floats:
+    m = ranks.shape[1]
+    best = ranks == ranks.min(axis=2, keepdims=True)
+    share = best / best.sum(axis=2, keepdims=True)
+    # Of all ordered pairs of annotators, less each with oneself.
+    same: Floats = (share.sum(axis=1) ** 2).sum(axis=1) - (share**2).sum(axis=(1, 2))
+    same /= m * (m - 1)
+    return same
