@@ -110,20 +110,21 @@ def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
     with database.reading() as session:
         project = projects.by_slug(session, slug)
         found = asdict(agreement_service.for_project(session, project))
-    divided = {} if by is None else _divided(database, project, by)
+    if by is not None:
+        found |= _divided(database, project, by)
     if as_json:
-        print_json(found | divided)
+        print_json(found)
         return
     _print_statistics(found)
-    for one in divided.get("slices", ()):
+    for one in found.get("slices", ()):
         print(
             f"\n{one['name']}: {one['comparisons']} comparisons, {one['overlap']} judged twice or "
             f"more, {one['contested']} contested"
         )
         _print_statistics(one["statistics"])
     _say_counts(found, "comparisons")
-    if divided.get("left_out"):
-        say(f"{divided['left_out']} more slices are not shown: the smallest, or the earliest.")
+    if found.get("left_out"):
+        say(f"{found['left_out']} more slices are not shown: the smallest, or the earliest.")
 
 
 def _divided(database: "Database", project: "Project", by: str) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _divided(database: "Database", project: "Project", by: str) -> dict[str, Any
     sums = statistics.read(database, project.id, now=now)
     with database.reading() as session:
         versions = guidelines.versions(session, project)
-    return agreement_slices.answer(agreement_slices.by(sums, Dimension(by), versions))
+    return agreement_slices.answer(sums, Dimension(by), versions)
 
 
 def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:

@@ -117,10 +117,10 @@ def show_agreement(
     now = utc_now()
     sums = statistics.read(database, project.id, now=now)
     with database.reading() as session:
-        found = agreement_slices.by(sums, Dimension(by), guidelines.versions(session, project))
+        versions = guidelines.versions(session, project)
     catch_up = BackgroundTask(statistics.catch_up, database, project.id, now=now)
     return JSONResponse(
-        {**report, **agreement_slices.answer(found), "waiting": sums.waiting},
+        report | agreement_slices.answer(sums, Dimension(by), versions),
         background=catch_up if sums.waiting else None,
     )
 

@@ -181,6 +181,10 @@ class SliceAnswer(BaseModel):
 class AgreementAnswer(AgreementReport):
     """The fields that this adds are there only where comparisons are divided."""
 
+    krippendorff_alpha_graded: Annotated[
+        Statistic | None, Field(description="Ordinal alpha on seven grades, by strength.")
+    ] = None
+    krippendorff_alpha_graded_no_ties: Statistic | None = None
     by: By | None = None
     slices: Annotated[
         list[SliceAnswer],

@@ -84,11 +84,18 @@ def graded_alpha(statistics: ProjectStatistics) -> tuple[Statistic, Statistic]:
     return found[names[0]], found[names[1]]
 
 
-def answer(found: Breakdown) -> dict[str, Any]:
-    """As programs read it."""
+def answer(
+    statistics: ProjectStatistics, dimension: Dimension, versions: Sequence[GuidelineVersion]
+) -> dict[str, Any]:
+    """All slices with all their statistics, and the project's graded alpha, as programs read it."""
+    found = by(statistics, dimension, versions)
+    graded, graded_no_ties = graded_alpha(statistics)
     return {
+        "krippendorff_alpha_graded": asdict(graded),
+        "krippendorff_alpha_graded_no_ties": asdict(graded_no_ties),
         "by": found.dimension,
         "left_out": found.left_out,
+        "waiting": statistics.waiting,
         "slices": [
             {
                 "name": row.name,

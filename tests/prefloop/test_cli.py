@@ -111,6 +111,9 @@ def test_agreement_is_told_for_each_slice(prefloop, tmp_path):
     start = shown.index("tea: 40 comparisons, 40 judged twice or more, 40 contested")
     fleiss = next(line for line in shown[start:] if line.startswith("fleiss kappa no ties "))
     assert fleiss.split()[4] == "-0.500"
+    # No vote has a strength, so nothing has a grade.
+    assert found["krippendorff_alpha_graded"]["reason"] == "no_overlap"
+    assert any(line.startswith("krippendorff alpha graded ") for line in shown[:start])
     assert "no item has two such labels" in shown[-1]
     assert (wrong.returncode, of_file.returncode) == (2, 2)
     assert "--by knows guideline, tag, sources" in " ".join(wrong.stderr.split())

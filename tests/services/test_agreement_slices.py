@@ -1,6 +1,7 @@
 """Agreement by version, tag, sources, strength and week, on comparisons counted by hand."""
 
 import random
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from statistics import mean
 from typing import Any
@@ -86,6 +87,13 @@ def by(database: Database, dimension: Dimension) -> Breakdown:
     with database.reading() as session:
         versions = guidelines.versions(session, project_of(session))
     return agreement_slices.by(found, dimension, versions)
+
+
+def told(database: Database, dimension: Dimension) -> dict[str, Any]:
+    found = read(database)
+    with database.reading() as session:
+        versions = guidelines.versions(session, project_of(session))
+    return agreement_slices.answer(found, dimension, versions)
 
 
 def counts(row: SliceAgreement) -> tuple[str, int, int, int]:
@@ -203,8 +211,8 @@ def test_under_each_version_only_its_own_judgments_count(database: Database) -> 
     assert values(one) == pytest.approx([0.5, None, 0.0, 10 / 16])
     assert values(two) == [1.0, None, None, 1.0]
     assert [row.wanted.version for row in (none, one, two)] == [0, 1, 2]
-    told = agreement_slices.answer(by(database, Dimension.GUIDELINE))["slices"]
-    assert [one["value"] for one in told] == [None, 1, 2]
+    slices = told(database, Dimension.GUIDELINE)["slices"]
+    assert [one["value"] for one in slices] == [None, 1, 2]
 
 
 def test_only_the_largest_tags_and_the_latest_weeks_are_shown(
@@ -321,7 +329,7 @@ def test_only_the_statistics_that_are_asked_for_are_computed(six: Database) -> N
 
 def test_programs_read_values_that_json_has(six: Database) -> None:
     values_of = {
-        name: [one["value"] for one in agreement_slices.answer(by(six, Dimension(name)))["slices"]]
+        name: [one["value"] for one in told(six, Dimension(name))["slices"]]
         for name in agreement_slices.DIVIDED_BY
     }
     assert values_of["guideline"] == [None]
@@ -347,6 +355,9 @@ def test_graded_alpha_is_that_of_another_implementation(six: Database) -> None:
     # Without its ties, the third comparison has one grade left.
     expected = (pytest.approx(peer(grades[1:])), 2, FEW)
     assert (without_ties.value, without_ties.n, without_ties.reason) == expected
+    answer = told(six, Dimension.WEEK)
+    for name, statistic in (("graded", found), ("graded_no_ties", without_ties)):
+        assert answer[f"krippendorff_alpha_{name}"] == asdict(statistic)
 
 
 def test_a_project_without_judgments_has_no_rows(database: Database) -> None:
