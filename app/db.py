@@ -11,10 +11,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,9 +24,7 @@ from sqlalchemy import (
     MetaData,
     create_engine,
     event,
-    inspect,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -44,7 +41,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidInput, StorageUnavailable
-from app.prepared import run, run_on
+from app.prepared import run_on
 
 try:
     import fcntl
@@ -60,6 +57,7 @@ NAMING = {
 }
 
 PING_AFTER_SECONDS = 1.0
+TIMEOUT_SECONDS = 10
 
 
 class Base(DeclarativeBase):
@@ -170,6 +168,22 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+def _postgresql_engine(url: URL, *settings: str, **options: Any) -> Engine:
+    """A database that is gone, and says nothing, is waited for as long as TIMEOUT_SECONDS."""
+    engine = create_engine(
+        url,
+        max_overflow=5,
+        connect_args={
+            "options": " ".join(f"-c {setting}" for setting in ("timezone=UTC", *settings)),
+            "connect_timeout": TIMEOUT_SECONDS,
+            "tcp_user_timeout": 1000 * TIMEOUT_SECONDS,
+        },
+        **options,
+    )
+    _ping_after_a_pause(engine)
+    return engine
+
+
 def _ping_after_a_pause(engine: Engine) -> None:
     """Replace a connection that the server closed meanwhile. To ask before every transaction would
     cost as much as a statement does."""
@@ -195,23 +209,26 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = (
-            {} if self.is_sqlite else {"connect_args": {"options": "-c timezone=UTC"}}
-        )
-        self.engine = create_engine(self.url, **options)
         path = _file_of(self.url) if self.is_sqlite else None
         self._may_create = False
         if self.is_sqlite:
+            self.engine = self._looking_up_engine = create_engine(self.url)
             _configure_sqlite(self.engine)
-            self._looking_up_engine = self.engine
+            self._writing_engine: Engine = self.engine.execution_options(writing=True)
         else:
-            _ping_after_a_pause(self.engine)
-            self._looking_up_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            # Pools of their own: who looks up never waits for a connection that pages hold.
+            self.engine = _postgresql_engine(self.url)
+            # What runs with every judgment is planned once.
+            self._writing_engine = _postgresql_engine(
+                self.url, "plan_cache_mode=force_generic_plan"
+            )
+            self._looking_up_engine = _postgresql_engine(
+                self.url, "statement_timeout=5s", isolation_level="AUTOCOMMIT", pool_size=1
+            )
         if path is not None:
             _watch_file(self.engine, path, lambda: self._may_create)
         self._turn = _Turn(path) if self.is_sqlite else nullcontext()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._writing_engine = self.engine.execution_options(writing=True)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -234,7 +251,8 @@ class Database:
 
     def look_up(self, statement: Executable, **values: Any) -> Any:
         """The only row of a statement that was built once, or None: for what every request asks
-        before anything else, without a transaction around it."""
+        before anything else, without a transaction around it. It takes less time than a thread
+        takes to wake, so it may be called where nothing may wait."""
         with self._guard(), self._looking_up_engine.connect() as connection:
             return run_on(connection, statement, values).one_or_none()
 
@@ -274,40 +292,16 @@ class Database:
                 raise
             raise StorageUnavailable(_storage_sentence(error)) from error
 
+    @property
+    def engines(self) -> set[Engine]:
+        """Those with connections of their own."""
+        if self.is_sqlite:
+            return {self.engine}
+        return {self.engine, self._writing_engine, self._looking_up_engine}
+
     def dispose(self) -> None:
-        self.engine.dispose()
-
-
-def upsert(
-    session: Session,
-    table: type[Base],
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    add: tuple[str, ...] = (),
-    replace: tuple[str, ...] = (),
-) -> None:
-    """Insert rows, or change those with the same primary key: the columns `add` grow by what is
-    given, the columns `replace` take it. Rows are locked in the order given, which must be the
-    same for everybody."""
-    statement = _upsert_statement(session.connection().dialect.name, table, add, replace)
-    for row in rows:
-        run(session, statement, **row)
-
-
-@cache
-def _upsert_statement(
-    dialect: str, table: type[Base], add: tuple[str, ...], replace: tuple[str, ...]
-) -> Executable:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    columns = {column.name: column for column in inspect(table).columns}
-    statement = insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=[column.name for column in inspect(table).primary_key],
-        set_={
-            **{name: columns[name] + statement.excluded[name] for name in add},
-            **{name: statement.excluded[name] for name in replace},
-        },
-    )
+        for engine in self.engines:
+            engine.dispose()
 
 
 def _parse(url: str) -> URL:

@@ -71,7 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.form_key = _form_key(settings)
     app.state.database = Database(settings.database_url)
     app.state.queue_depths = metrics.QueueDepths(app.state.database)
-    count_database_errors(app.state.database.engine)
+    for engine in app.state.database.engines:
+        count_database_errors(engine)
     app.state.request_limiter = RequestLimiter(settings)
     # First, because routes are tried in order and programs ask most often.
     app.include_router(v1.router)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, Float, Select
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Executable, Float, Select, UpdateBase
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
@@ -43,6 +44,13 @@ class Rows(list[Any]):
         return self.one()[0]
 
 
+class Asked(NamedTuple):
+    """A statement that was built once, and its values."""
+
+    statement: Executable
+    values: Mapping[str, Any]
+
+
 class Prepared:
     """A statement with the names of its values."""
 
@@ -66,8 +74,8 @@ class Prepared:
         )
         self.row: Callable[..., Any] | None = None
         self.coming_out: list[tuple[int, Callable[[Any], Any]]] = []
-        if isinstance(statement, Select):
-            columns = list(statement.selected_columns)
+        columns = _columns_of(statement)
+        if columns:
             self.row = namedtuple("Row", [str(c.key) for c in columns], rename=True)  # type: ignore[misc]
             converters = [_coming_out(column.type, dialect) for column in columns]
             self.coming_out = [(i, c) for i, c in enumerate(converters) if c is not None]
@@ -81,9 +89,11 @@ class Prepared:
             return values
         return {name: value for (name, _, _), value in zip(self.values, values, strict=True)}
 
-    def run(self, driver: Any, given: Mapping[str, Any]) -> Rows:
-        """`driver` is a connection of sqlite3 or psycopg."""
-        cursor = driver.execute(self.text, self.converted(given))
+    def send(self, driver: Any, given: Mapping[str, Any]) -> Any:
+        """`driver` is a connection of sqlite3 or psycopg; gives its cursor."""
+        return driver.execute(self.text, self.converted(given))
+
+    def rows(self, cursor: Any) -> Rows:
         if self.row is None:
             return Rows()
         rows = Rows()
@@ -93,6 +103,13 @@ class Prepared:
                 cells[i] = convert_cell(cells[i])
             rows.append(self.row(*cells))
         return rows
+
+
+def _columns_of(statement: Executable) -> list[Any]:
+    """Of the rows that it gives; none for a change without RETURNING."""
+    if isinstance(statement, Select):
+        return list(statement.selected_columns)
+    return list(statement.exported_columns) if isinstance(statement, UpdateBase) else []
 
 
 def _going_in(kind: Any, dialect: Dialect) -> Convert:
@@ -118,7 +135,7 @@ def run(session: Session, statement: Executable, **values: Any) -> Rows:
 
     Objects that wait to be flushed are not, and those loaded before do not change.
     """
-    return run_on(_connection(session), statement, values)
+    return run_all(session, Asked(statement, values))[0]
 
 
 def run_on(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:
@@ -128,10 +145,30 @@ def run_on(connection: Connection, statement: Executable, values: Mapping[str, A
     if not prepared.is_usual:
         return _run_usually(connection, statement, values)
     try:
-        return prepared.run(connection.connection.driver_connection, values)
+        return prepared.rows(prepared.send(connection.connection.driver_connection, values))
     except dialect.loaded_dbapi.Error as error:
         # Told and counted as every other error of the database is.
         connection._handle_dbapi_exception(error, prepared.text, None, None, None)
+        raise AssertionError("that raises always") from error
+
+
+def run_all(session: Session, *asked: Asked) -> list[Rows]:
+    """Run statements in this order, none of which needs what another one gives. PostgreSQL is sent
+    all at once, with the BEGIN before them: to ask and wait takes longer than most statements."""
+    connection = _connection(session)
+    prepared = [_prepare(a.statement, tuple(a.values), connection.dialect) for a in asked]
+    if connection.dialect.name == "sqlite" or not all(p.is_usual for p in prepared):
+        return [run_on(connection, a.statement, a.values) for a in asked]
+    driver: Any = connection.connection.driver_connection
+    has_begun = driver.pgconn.transaction_status != TransactionStatus.IDLE
+    if len(asked) == 1 and has_begun:
+        return [run_on(connection, asked[0].statement, asked[0].values)]
+    try:
+        with driver.pipeline():
+            cursors = [p.send(driver, a.values) for p, a in zip(prepared, asked, strict=True)]
+        return [p.rows(cursor) for p, cursor in zip(prepared, cursors, strict=True)]
+    except connection.dialect.loaded_dbapi.Error as error:
+        connection._handle_dbapi_exception(error, prepared[0].text, None, None, None)
         raise AssertionError("that raises always") from error
 
 

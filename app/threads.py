@@ -122,10 +122,3 @@ def short_within(seconds: float) -> Callable[[Callable[P, T]], Callable[P, Corou
 
 short = short_within(SUBMIT_SECONDS)
 """Makes a coroutine of a function, so that a route or dependency runs it in these threads."""
-
-
-async def look_up(is_sqlite: bool, find: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs what reads one row, as every request does. SQLite answers sooner than a thread wakes."""
-    if is_sqlite:
-        return find(*args, **kwargs)
-    return await short_within(0)(find)(*args, **kwargs)

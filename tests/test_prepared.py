@@ -13,7 +13,7 @@ from app.db import Database
 from app.errors import StorageUnavailable
 from app.models.accounts import Annotator
 from app.models.projects import Project
-from app.prepared import run
+from app.prepared import Asked, run, run_all
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ADD_PROJECT = insert(Project)
@@ -113,6 +113,40 @@ def test_an_error_is_the_one_that_sqlalchemy_raises(database):
     add_project(database, "another")
     with database.reading() as session:
         assert len(session.scalars(select(Project)).all()) == 2
+
+
+def test_statements_that_are_asked_together_see_each_other_and_answer_in_their_order(database):
+    key, other = add_project(database), uuid4()
+    count = select(func.count().label("n")).select_from(Project)
+    row = {"slug": "q", "name": "Q", "question": "?", "overlap": 1, "settings": {}}
+    with database.writing() as session:
+        before, stored, changed, after, found = run_all(
+            session,
+            Asked(count, {}),
+            Asked(ADD_PROJECT, {"id": other, **row, "created_at": NOON}),
+            Asked(RENAME, {"project": key, "new_name": "New"}),
+            Asked(count, {}),
+            Asked(BY_SLUG, {"slug": "p"}),
+        )
+    assert (before.one().n, list(stored), list(changed), after.one().n) == (1, [], [], 2)
+    assert (found.one().id, found.one().name) == (key, "New")
+
+
+def test_of_statements_that_are_asked_together_all_or_none_are_stored(database):
+    key = add_project(database)
+    row = {"slug": "p", "name": "Q", "question": "?", "overlap": 1, "settings": {}}
+    with (
+        pytest.raises(StorageUnavailable, match=r"UNIQUE constraint failed|duplicate key"),
+        database.writing() as session,
+    ):
+        run_all(
+            session,
+            Asked(RENAME, {"project": key, "new_name": "New"}),
+            Asked(ADD_PROJECT, {"id": uuid4(), **row, "created_at": NOON}),
+            Asked(RENAME, {"project": key, "new_name": "Newer"}),
+        )
+    add_project(database, "another")
+    assert database.look_up(BY_SLUG, slug="p").name == "Ünïcode 🙂"
 
 
 def test_what_every_request_asks_is_answered_without_a_transaction(database):

@@ -18,7 +18,7 @@ from app.models.accounts import Annotator, Role
 from app.services import tokens
 from app.services.tokens import Scope
 from app.settings import Settings
-from app.threads import look_up, short
+from app.threads import short
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ApiMay(Rule):
     async def __call__(self, request: Request) -> Annotator:
         database = cast(Database, request.app.state.database)
         now, token = utc_now(), _token(request)
-        bearer = await look_up(database.is_sqlite, tokens.authenticate, database, token, now=now)
+        bearer = tokens.authenticate(database, token, now=now)
         if bearer.used_long_ago(now):
             await _note_use(database, bearer, now=now)
         if self.scope not in bearer.scopes:

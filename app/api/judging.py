@@ -20,7 +20,7 @@ from app.api.schemas import (
 )
 from app.db import utc_now
 from app.rules.export_rows import iso
-from app.services import assignments, guidelines, judgments, projects
+from app.services import assignments, judgments, projects
 from app.threads import NEXT_SECONDS, short, short_within
 
 router = APIRouter(tags=["Judging"])
@@ -48,7 +48,6 @@ def take_assignment(
     """
     with metrics.leasing() as seen, database.writing() as session:
         project = projects.get_for(session, annotator, slug)
-        guidelines.require_read(session, project, annotator)
         view = assignments.lease_next(
             session, project, annotator, lease_seconds=settings.lease_seconds, now=utc_now()
         )
@@ -85,7 +84,6 @@ def submit_judgment(
     409 says that you judged or skipped this comparison before, or used the key for another one.
     """
     with metrics.submitting() as seen, database.writing() as session:
-        projects.get_of_assignment(session, annotator, assignment_id)
         submitted = judgments.submit(
             session, annotator, assignment_id, body.submission(), now=utc_now()
         )
@@ -108,7 +106,6 @@ def skip(
 ) -> Response:
     """A skip is not a verdict. Skipping again changes nothing."""
     with metrics.skipping(), database.writing() as session:
-        projects.get_of_assignment(session, annotator, assignment_id)
         judgments.skip(session, annotator, assignment_id, body.reason, now=utc_now())
     return Response(status_code=204)
 
@@ -125,7 +122,6 @@ def flag(
 ) -> Response:
     """Beside whatever verdict it gets."""
     with database.writing() as session:
-        projects.get_of_assignment(session, annotator, assignment_id)
         judgments.flag(session, annotator, assignment_id, body.reason, now=utc_now())
     return Response(status_code=204)
 
@@ -146,7 +142,6 @@ def extend_lease(
     409 says that the lease is over; a judgment is kept all the same.
     """
     with database.writing() as session:
-        projects.get_of_assignment(session, annotator, assignment_id)
         expires_at = assignments.heartbeat(
             session,
             annotator,

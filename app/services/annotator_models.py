@@ -20,7 +20,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import Database, upsert
+from app.db import Database
 from app.models.projects import Project
 from app.models.statistics import ModelFit
 from app.rules import crowd_bradley_terry, dawid_skene, one_coin
@@ -30,6 +30,7 @@ from app.rules.judged_batch import UNKNOWN
 from app.rules.latent_truth import LatentTruth
 from app.services import counted_judgments, projects
 from app.services.counted_judgments import Contests, CountedJudgments
+from app.upserts import upsert
 
 FITTED_UP_TO = 20_000
 """Judgments that are read in a request."""

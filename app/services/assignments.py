@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import Executable, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
@@ -13,16 +14,15 @@ from app.models.accounts import Annotator
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import (
     Comparison,
-    ComparisonCompletion,
-    Completion,
     GuidelineVersion,
     Project,
     Prompt,
 )
-from app.prepared import run
+from app.prepared import Asked, run_all
 from app.rules.sides import shown_order, side_label
-from app.services import queue, slots
+from app.services import guidelines, projects, queue, slots
 from app.services.queue import Choice, Turn
+from app.upserts import insert_into
 
 LONGEST_HOLD = 12
 """A lease is extended to at most this many times its length."""
@@ -54,12 +54,16 @@ class AssignmentRow(Protocol):
 
 
 def _own(*what: Any) -> Select[Any]:
-    """An assignment of an annotator; locks the annotator as `queue.take_turn` does, and it."""
+    """An assignment of an annotator in a project that is open to them; locks the annotator as
+    `queue.taking_turn` does, and it."""
     return (
         select(*what)
         .join(Annotator, Annotator.id == Assignment.annotator_id)
+        .join(Project, Project.id == Assignment.project_id)
         .where(
-            Assignment.id == bindparam("assignment_id"), Annotator.id == bindparam("annotator_id")
+            Assignment.id == bindparam("assignment_id"),
+            Annotator.id == bindparam("annotator_id"),
+            projects.IS_OPEN,
         )
         .with_for_update(key_share=True, of=(Annotator, Assignment))
         .execution_options(populate_existing=True)
@@ -84,36 +88,26 @@ _LIVE = (
         Assignment.state == AssignmentState.LEASED,
     )
     .order_by(Assignment.issued_at)
-    .limit(1)
+    .limit(queue.ONE)
     .with_for_update(skip_locked=True, of=Assignment)
-)
-_HAD_BEFORE = select(*_FIELDS).where(
-    Assignment.comparison_id == bindparam("comparison_id"),
-    Assignment.annotator_id == bindparam("annotator_id"),
-    Assignment.repeat == bindparam("repeat"),
-)
-_COMPLETIONS = (
-    select(Completion.id, Completion.text)
-    .join(ComparisonCompletion, ComparisonCompletion.completion_id == Completion.id)
-    .where(ComparisonCompletion.comparison_id == bindparam("comparison_id"))
-    .order_by(ComparisonCompletion.position)
 )
 _EXTEND = (
     update(Assignment)
     .where(Assignment.id == bindparam("assignment_id"))
     .values(lease_expires_at=bindparam("new_end"))
 )
-_ISSUE = insert(Assignment)
-_ISSUE_AGAIN = (
-    update(Assignment)
-    .where(Assignment.id == bindparam("assignment_id"))
-    .values(
-        state=AssignmentState.LEASED,
-        guideline_version_id=bindparam("new_guideline"),
-        issued_at=bindparam("new_issue"),
-        lease_expires_at=bindparam("new_end"),
-    )
-)
+
+
+@cache
+def _issue(dialect: str) -> Executable:
+    """A new lease, or an earlier one of the same annotator again; gives what was there before."""
+    insert = insert_into(dialect, Assignment)
+    again = ("state", "guideline_version_id", "issued_at", "lease_expires_at")
+    found: Executable = insert.on_conflict_do_update(
+        index_elements=[Assignment.comparison_id, Assignment.annotator_id, Assignment.repeat],
+        set_={name: insert.excluded[name] for name in again},
+    ).returning(Assignment.id, Assignment.shown_order)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +132,24 @@ class AssignmentView:
 def lease_next(
     session: Session, project: Project, annotator: Annotator, *, lease_seconds: int, now: datetime
 ) -> AssignmentView | None:
-    """The annotator's live lease, or a new one; None when nothing is left for them."""
-    turn = queue.take_turn(session, project, annotator)
-    slots.release_expired(session, project, now=now)
+    """The annotator's live lease, or a new one; None when nothing is left for them. Raises
+    GuidelineUnread where they have to read the current guideline first."""
+    readings, turns, expired, leased = run_all(
+        session,
+        guidelines.asking_whether_read(project, annotator),
+        queue.taking_turn(project, annotator),
+        slots.expired_leases(project, now=now),
+        Asked(_LIVE, {"annotator_id": annotator.id, "project_id": project.id}),
+    )
+    guidelines.require_read(project, readings)
+    turn = queue.turn_from(turns.one())
+    slots.end_leases(session, expired)
     end = now + timedelta(seconds=lease_seconds)
-    live = run(session, _LIVE, annotator_id=annotator.id, project_id=project.id).first()
-    if live is not None:
-        run(session, _EXTEND, assignment_id=live.id, new_end=end)
-        texts = _texts(session, live.comparison_id)
+    live = leased.first()
+    if live is not None and live.id not in {row.id for row in expired}:
+        extend = Asked(_EXTEND, {"assignment_id": live.id, "new_end": end})
+        _, found = run_all(session, extend, queue.reading_texts(live.comparison_id))
+        texts = queue.texts_from(found)
         order = [UUID(hex=completion) for completion in live.shown_order]
         return _view(project, live.id, live.messages, order, texts, live.version, end)
     choice = queue.next_choice(session, project, annotator, turn, now=now)
@@ -169,42 +173,32 @@ def _lease(
     An expired one of the same annotator comes back to life with the order it had, because its page
     may still be open.
     """
-    of_annotator = {
+    completions = list(choice.texts)
+    order = shown_order(choice.comparison_id, annotator.id, completions, repeat=choice.repeat)
+    values = {
+        "id": uuid4(),
+        "project_id": project.id,
         "comparison_id": choice.comparison_id,
         "annotator_id": annotator.id,
         "repeat": choice.repeat,
+        "kind": choice.kind,
+        "state": AssignmentState.LEASED,
+        "shown_order": [completion.hex for completion in order],
+        "guideline_version_id": turn.guideline_id,
+        "issued_at": now,
+        "lease_expires_at": end,
     }
-    texts = _texts(session, choice.comparison_id)
-    before = run(session, _HAD_BEFORE, **of_annotator).first()
-    if before is None:
-        key = uuid4()
-        order = shown_order(choice.comparison_id, annotator.id, list(texts), repeat=choice.repeat)
-        run(
-            session,
-            _ISSUE,
-            id=key,
-            project_id=project.id,
-            **of_annotator,
-            kind=choice.kind,
-            state=AssignmentState.LEASED,
-            shown_order=[completion.hex for completion in order],
-            guideline_version_id=turn.guideline_id,
-            issued_at=now,
-            lease_expires_at=end,
-        )
-    else:
-        key, order = before.id, [UUID(hex=completion) for completion in before.shown_order]
-        again = {"new_guideline": turn.guideline_id, "new_issue": now, "new_end": end}
-        run(session, _ISSUE_AGAIN, assignment_id=key, **again)
     # Planted work takes no slot. The statement is the same all the same: time must not tell.
-    slots.recount_one(session, choice.locked_id)
-    return _view(project, key, choice.messages, order, texts, turn.guideline_version, end)
-
-
-def _texts(session: Session, comparison_id: UUID) -> dict[UUID, str]:
-    """By completion, in the canonical order."""
-    rows = run(session, _COMPLETIONS, comparison_id=comparison_id)
-    return {row.id: row.text for row in rows}
+    (issued,), *_ = run_all(
+        session,
+        Asked(_issue(session.get_bind().dialect.name), values),
+        slots.recount_one(choice.locked_id),
+        *queue.keeping(session, project, annotator, choice.place),
+    )
+    shown = [UUID(hex=completion) for completion in issued.shown_order]
+    return _view(
+        project, issued.id, choice.messages, shown, choice.texts, turn.guideline_version, end
+    )
 
 
 def _view(
@@ -248,7 +242,7 @@ def heartbeat(
         if assignment.kind != "normal" or comparison.open_slots > 0:
             assignment.state = AssignmentState.LEASED
             session.flush()
-            slots.recount_one(session, comparison.id)
+            run_all(session, slots.recount_one(comparison.id))
     if assignment.state != AssignmentState.LEASED or now >= latest:
         raise Conflict(
             f"This comparison is {assignment.state} and no longer reserved for you. "
@@ -263,23 +257,17 @@ def heartbeat(
 def get_for(session: Session, annotator: Annotator, assignment_id: UUID) -> Assignment:
     """The annotator's own assignment, locked; NotFound for anybody else's."""
     found: Assignment | None = session.scalar(
-        _OWN, {"assignment_id": assignment_id, "annotator_id": annotator.id}
+        _OWN, {"assignment_id": assignment_id, **projects.open_to(annotator)}
     )
     if found is None:
-        raise _not_found(assignment_id)
+        raise not_found(assignment_id)
     return found
 
 
-def row_for(session: Session, annotator: Annotator, assignment_id: UUID) -> AssignmentRow:
-    """The same as a row, which is read in a third of the time."""
-    row: Any = run(
-        session, _OWN_ROW, assignment_id=assignment_id, annotator_id=annotator.id
-    ).one_or_none()
-    if row is None:
-        raise _not_found(assignment_id)
-    found: AssignmentRow = row
-    return found
+def asking_for(annotator: Annotator, assignment_id: UUID) -> Asked:
+    """The same as a row, which is read in a third of the time; none for anybody else's."""
+    return Asked(_OWN_ROW, {"assignment_id": assignment_id, **projects.open_to(annotator)})
 
 
-def _not_found(assignment_id: UUID) -> NotFound:
+def not_found(assignment_id: UUID) -> NotFound:
     return NotFound(f"There is no assignment {assignment_id} of yours. Ask for the next one.")

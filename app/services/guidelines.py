@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, exists, literal_column, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput
 from app.models.accounts import Annotator
 from app.models.projects import GuidelineReading, GuidelineVersion, Project
-from app.prepared import run
+from app.prepared import Asked, Rows
 from app.services import audit
 from app.services.audit import Action
 
@@ -78,17 +78,23 @@ _NEWEST_AND_READ = (
     )
     .where(GuidelineVersion.project_id == bindparam("project_id"))
     .order_by(GuidelineVersion.version.desc())
-    .limit(1)
+    .limit(literal_column("1"))
 )
 
 
-def require_read(session: Session, project: Project, annotator: Annotator) -> None:
-    """Raises Conflict where the current version is unread: it comes before the next comparison."""
-    newest = run(
-        session, _NEWEST_AND_READ, project_id=project.id, annotator_id=annotator.id
-    ).first()
+class GuidelineUnread(Conflict):
+    """It comes before the next comparison."""
+
+
+def asking_whether_read(project: Project, annotator: Annotator) -> Asked:
+    return Asked(_NEWEST_AND_READ, {"project_id": project.id, "annotator_id": annotator.id})
+
+
+def require_read(project: Project, rows: Rows) -> None:
+    """`rows` are what `asking_whether_read` gave. Raises GuidelineUnread."""
+    newest = rows.first()
     if newest is not None and not newest[1]:
-        raise Conflict(
+        raise GuidelineUnread(
             f"You have not read version {newest[0]} of the guideline of {project.slug}; read it, "
             "confirm that you did, and ask for a comparison again."
         )

@@ -1,5 +1,6 @@
 """Taking judgments, skips and flags. What is taken is committed before it is acknowledged."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,10 +21,10 @@ from app.models.judgments import (
     Verdict,
 )
 from app.models.statistics import PendingJudgment
-from app.prepared import run
+from app.prepared import Asked, run_all
 from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
-from app.services import assignments, queue, slots, tallies
+from app.services import assignments, slots, tallies
 from app.services.assignments import AssignmentRow
 
 LONGEST_TEXT = 10_000
@@ -92,9 +93,13 @@ def submit(
     the assignment has another judgment already or was skipped.
     """
     _check(submission)
-    assignment = assignments.row_for(session, annotator, assignment_id)
-    key = submission.idempotency_key
-    earlier = run(session, _REPLAYED, annotator_id=annotator.id, key=key).first()
+    with_key = {"annotator_id": annotator.id, "key": submission.idempotency_key}
+    own, replayed = run_all(
+        session, assignments.asking_for(annotator, assignment_id), Asked(_REPLAYED, with_key)
+    )
+    if not own:
+        raise assignments.not_found(assignment_id)
+    assignment, earlier = own.one(), replayed.first()
     if earlier is not None:
         if earlier.assignment_id != assignment.id:
             raise Conflict("This idempotency key was used for another comparison; make a new one.")
@@ -102,30 +107,29 @@ def submit(
     _refuse_finished(assignment)
     comparison = slots.lock(session, assignment.comparison_id)
     values = _values(assignment, submission, now=now)
-    run(session, _STORE, **values)
-    run(
+    *_, votes = run_all(
         session,
-        _AWAIT_FOLDING,
-        judgment_id=values["id"],
-        project_id=comparison.project_id,
-        comparison_id=comparison.id,
+        Asked(_STORE, values),
+        *_following(values),
+        _finishing(assignment, AssignmentState.JUDGED),
+        tallies.votes_of(comparison),
     )
-    pairs = preference_pairs(_order(assignment), values["preferred_id"], None)
-    for chosen, rejected in pairs:
-        run(
-            session,
-            _PREFER,
-            judgment_id=values["id"],
-            chosen_id=chosen,
-            rejected_id=rejected,
-            comparison_id=comparison.id,
-            strength=values["strength"],
-        )
-    run(session, _FINISH, assignment_id=assignment.id, new_state=AssignmentState.JUDGED)
-    policy = queue.current_policy(session, assignment.project_id)
-    columns = tallies.judgment_added(session, comparison, values["id"], policy)
-    slots.recount_one(session, comparison.id, **columns)
+    run_all(session, *tallies.judgment_added(session, comparison, values["id"], votes))
     return Submitted(values=values, replayed=False)
+
+
+def _following(values: Mapping[str, Any]) -> Iterator[Asked]:
+    """What is stored beside a judgment's row: that statistics wait for it, and who beats whom."""
+    common = {"judgment_id": values["id"], "comparison_id": values["comparison_id"]}
+    yield Asked(_AWAIT_FOLDING, {**common, "project_id": values["project_id"]})
+    order = [UUID(hex=completion) for completion in values["shown_order"]]
+    for chosen, rejected in preference_pairs(order, values["preferred_id"], None):
+        pair = {"chosen_id": chosen, "rejected_id": rejected, "strength": values["strength"]}
+        yield Asked(_PREFER, {**common, **pair})
+
+
+def _finishing(assignment: AssignmentRow, state: AssignmentState) -> Asked:
+    return Asked(_FINISH, {"assignment_id": assignment.id, "new_state": state})
 
 
 def skip(
@@ -147,8 +151,11 @@ def skip(
     )
     session.add(skipped)
     session.flush()
-    run(session, _FINISH, assignment_id=assignment.id, new_state=AssignmentState.SKIPPED)
-    slots.recount_one(session, comparison.id)
+    run_all(
+        session,
+        _finishing(assignment, AssignmentState.SKIPPED),
+        slots.recount_one(comparison.id),
+    )
     tallies.skip_added(session, skipped)
 
 

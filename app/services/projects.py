@@ -98,9 +98,8 @@ def sees_all(annotator: Annotator) -> bool:
 
 
 def list_for(session: Session, annotator: Annotator) -> list[Project]:
-    query = select(Project) if sees_all(annotator) else select(Project).where(_IS_OPEN)
-    of_annotator = {} if sees_all(annotator) else {"annotator_id": annotator.id}
-    return list(session.scalars(query.order_by(Project.name), of_annotator))
+    query = select(Project).where(IS_OPEN).order_by(Project.name)
+    return list(session.scalars(query, open_to(annotator)))
 
 
 def get_for(session: Session, annotator: Annotator, slug: str) -> Project:
@@ -120,21 +119,28 @@ def get_of_assignment(session: Session, annotator: Annotator, assignment_id: UUI
 
 
 _COLUMNS = tuple(Project.__table__.c)
-_IS_OPEN = exists().where(
-    Membership.project_id == Project.id, Membership.annotator_id == bindparam("annotator_id")
+IS_OPEN = or_(
+    bindparam("all", type_=Boolean),
+    exists().where(
+        Membership.project_id == Project.id, Membership.annotator_id == bindparam("annotator_id")
+    ),
 )
-_BY_SLUG = select(*_COLUMNS).where(
-    Project.slug == bindparam("slug"), or_(bindparam("all", type_=Boolean), _IS_OPEN)
-)
+"""That a project is open to somebody: takes the values of `open_to`."""
+_BY_SLUG = select(*_COLUMNS).where(Project.slug == bindparam("slug"), IS_OPEN)
 _BY_ASSIGNMENT = (
     select(*_COLUMNS)
     .join(Assignment, Assignment.project_id == Project.id)
     .where(
         Assignment.id == bindparam("assignment_id"),
         Assignment.annotator_id == bindparam("annotator_id"),
-        or_(bindparam("all", type_=Boolean), _IS_OPEN),
+        IS_OPEN,
     )
 )
+
+
+def open_to(annotator: Annotator) -> dict[str, Any]:
+    """The values that IS_OPEN takes."""
+    return {"annotator_id": annotator.id, "all": sees_all(annotator)}
 
 
 def _first(
@@ -142,7 +148,7 @@ def _first(
 ) -> Project | None:
     """The project that a query of its columns finds, part of the session as if it had loaded it;
     every request asks for one, and to load it takes three times as long."""
-    row = run(session, query, annotator_id=annotator.id, all=sees_all(annotator), **values).first()
+    row = run(session, query, **open_to(annotator), **values).first()
     if row is None:
         return None
     known = session.identity_map.get(identity_key(Project, row.id))

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -30,13 +32,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.db import upsert
 from app.models.accounts import Annotator, Membership
 from app.models.judgments import Assignment, AssignmentState, Judgment
-from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
+from app.models.projects import (
+    Comparison,
+    ComparisonCompletion,
+    Completion,
+    GuidelineVersion,
+    Project,
+    Prompt,
+)
 from app.models.tallies import QueuePosition
-from app.prepared import run
+from app.prepared import Asked, Rows, run, run_all
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
+from app.upserts import upserts
 
 BLOCK = 32
 """Comparisons in a block. More shuffle better; fewer finish what was begun sooner."""
@@ -75,10 +84,17 @@ class Choice:
     locked_id: UUID
     """The comparison that is locked: the same one, unless the work is planted."""
     messages: list[dict[str, str]]
+    texts: dict[UUID, str]
+    """By completion, in the canonical order."""
+    place: Place
+    """Where the annotator is with it, to be kept (`keeping`)."""
     kind: str = "normal"
     repeat: int = 0
 
 
+ONE: ColumnElement[int] = literal_column("1")
+"""Numbers of rows are written out: PostgreSQL plans these statements once, and must know how few
+are wanted."""
 _ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
 _PROJECT: BindParameter[UUID] = bindparam("project_id")
 # Written out, because a partial index serves only who asks in its own words: not for `> ?`.
@@ -95,7 +111,7 @@ _TOP_PRIORITY = (
     select(Comparison.priority)
     .where(Comparison.project_id == _PROJECT, _OPEN)
     .order_by(Comparison.priority.desc())
-    .limit(1)
+    .limit(ONE)
     .scalar_subquery()
 )
 _NEWEST_GUIDELINE = (
@@ -148,30 +164,42 @@ def open_to_annotator(visible: ColumnElement[bool]) -> Statement:
     )
 
 
-def _open_comparisons(part: ColumnElement[bool]) -> ByGroups:
+_SAME = Comparison.priority == bindparam("priority")
+
+
+class Part(Enum):
+    """A part of the queue, as seen from an annotator's place."""
+
+    MORE_URGENT = Comparison.priority > bindparam("priority")
+    BLOCK = _SAME & Comparison.id.between(bindparam("block_end"), bindparam("block_start"))
+    AFTER_IT = _SAME & (Comparison.id < bindparam("block_end"))
+    LESS_URGENT = Comparison.priority < bindparam("priority")
+    FROM_THE_TOP = true()
+
+
+@cache
+def _open_comparisons(part: Part, limit: int) -> ByGroups:
     return by_groups(
         lambda visible: (
             open_to_annotator(visible)
-            .where(part)
+            .where(part.value)
             .order_by(Comparison.priority.desc(), Comparison.id.desc())
-            .limit(bindparam("block"))
+            .limit(literal_column(str(limit)))
         )
     )
 
 
-_SAME = Comparison.priority == bindparam("priority")
-_MORE_URGENT = _open_comparisons(Comparison.priority > bindparam("priority"))
-_BLOCK = _open_comparisons(
-    _SAME & Comparison.id.between(bindparam("block_end"), bindparam("block_start"))
-)
-_AFTER_IT = _open_comparisons(_SAME & (Comparison.id < bindparam("block_end")))
-_LESS_URGENT = _open_comparisons(Comparison.priority < bindparam("priority"))
-_FROM_THE_TOP = _open_comparisons(true())
 _TAKE = (
     select(*_SHOWN)
     .join(Prompt, Prompt.id == Comparison.prompt_id)
     .where(Comparison.id == bindparam("comparison_id"), Comparison.open_slots > 0)
     .with_for_update(key_share=True, skip_locked=True, of=Comparison)
+)
+_COMPLETIONS = (
+    select(Completion.id, Completion.text)
+    .join(ComparisonCompletion, ComparisonCompletion.completion_id == Completion.id)
+    .where(ComparisonCompletion.comparison_id == bindparam("comparison_id"))
+    .order_by(ComparisonCompletion.position)
 )
 _GOLD = by_groups(
     lambda visible: (
@@ -185,7 +213,7 @@ _GOLD = by_groups(
         )
         # Everybody goes round them, each from another one.
         .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
-        .limit(1)
+        .limit(ONE)
     )
 )
 _REPEAT = (
@@ -207,7 +235,7 @@ _REPEAT = (
     )
     # The one just old enough: what came before it had its turn.
     .order_by(Judgment.received_at.desc())
-    .limit(1)
+    .limit(ONE)
 )
 
 
@@ -215,23 +243,17 @@ def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
 
 
-_POLICY = select(Project.overlap, Project.settings).where(Project.id == bindparam("project_id"))
-
-
-def current_policy(session: Session, project_id: UUID) -> QueuePolicy:
-    """As it is stored now: who waited for a comparison may have loaded the project before the
-    policy changed."""
-    row = run(session, _POLICY, project_id=project_id).one()
-    return read_policy(row.overlap, row.settings.get("queue", {}))
-
-
-def take_turn(session: Session, project: Project, annotator: Annotator) -> Turn:
+def taking_turn(project: Project, annotator: Annotator) -> Asked:
     """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
 
     Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
     that one's comparison, and takes everything else only where it is free, so none wait in a ring.
     """
-    row = run(session, _TURN, annotator_id=annotator.id, project_id=project.id).one()
+    return Asked(_TURN, {"annotator_id": annotator.id, "project_id": project.id})
+
+
+def turn_from(row: Any) -> Turn:
+    """`row` is what `taking_turn` gave."""
     return Turn(
         place=Place(
             issued=row.issued or 0,
@@ -257,23 +279,27 @@ def next_choice(
     policy, place = policy_of(project), turn.place
     kind = planned_kind(policy, project.id, annotator.id, place.issued)
     known = {"project_id": project.id, "annotator_id": annotator.id, "groups": place.groups}
-    choice, place = _normal(session, annotator, turn, known)
-    if choice is None:
-        return None
-    _keep(session, project, annotator, place)
-    if not policy.plants:
+    choice = _normal(session, annotator, turn, known)
+    if choice is None or not policy.plants:
         return choice
     begin = UUID(bytes=order_in_block(annotator.id, project.id)[:16])
     latest = now - timedelta(hours=policy.repeat_after_hours)
-    gold = run(session, _GOLD[bool(place.groups)], **known, begin=begin).first()
-    repeat = run(session, _REPEAT, **known, latest=latest).first()
-    planted = {"gold": gold, "repeat": repeat}.get(kind)
+    golds, repeats = run_all(
+        session,
+        Asked(_GOLD[bool(place.groups)], {**known, "begin": begin}),
+        Asked(_REPEAT, {**known, "latest": latest}),
+    )
+    planted = {"gold": golds.first(), "repeat": repeats.first()}.get(kind)
+    comparison_id = choice.comparison_id if planted is None else planted.id
+    (found,) = run_all(session, reading_texts(comparison_id))
     if planted is None:
         return choice
     return Choice(
-        comparison_id=planted.id,
+        comparison_id=comparison_id,
         locked_id=choice.comparison_id,
         messages=planted.messages,
+        texts=texts_from(found),
+        place=choice.place,
         kind=kind,
         repeat=1 if kind == "repeat" else 0,
     )
@@ -281,17 +307,16 @@ def next_choice(
 
 def _normal(
     session: Session, annotator: Annotator, turn: Turn, known: dict[str, Any]
-) -> tuple[Choice | None, Place]:
-    """The next open comparison, locked, and the annotator's place with it."""
+) -> Choice | None:
+    """The next open comparison, locked."""
     place = turn.place
     for _ in range(LOOKS):
         found_any = False
-        for statement, is_new_block in _parts(turn):
+        for part in _parts(turn):
             rows = run(
                 session,
-                statement[bool(place.groups)],
+                _open_comparisons(part, BLOCK)[bool(place.groups)],
                 **known,
-                block=BLOCK,
                 priority=place.priority,
                 block_start=place.block_start,
                 block_end=place.block_end,
@@ -300,39 +325,54 @@ def _normal(
             found_any = found_any or bool(block)
             for candidate in sorted(block, key=lambda key: order_in_block(annotator.id, key)):
                 # Not there where somebody else holds it or took its last slot meanwhile.
-                taken = run(session, _TAKE, comparison_id=candidate).first()
+                takens, texts = run_all(
+                    session, Asked(_TAKE, {"comparison_id": candidate}), reading_texts(candidate)
+                )
+                taken = takens.first()
                 if taken is not None:
-                    if is_new_block:
+                    if part is not Part.BLOCK:
                         place = replace(
                             place,
                             priority=rows[0].priority,
                             block_start=block[0],
                             block_end=block[-1],
                         )
-                    return (
-                        Choice(comparison_id=taken.id, locked_id=taken.id, messages=taken.messages),
-                        place,
+                    return Choice(
+                        comparison_id=taken.id,
+                        locked_id=taken.id,
+                        messages=taken.messages,
+                        texts=texts_from(texts),
+                        place=place,
                     )
         if not found_any:
             break
         # Others hold all that is left, for as long as it takes to lease or to judge it.
         time.sleep(LOOK_AGAIN_SECONDS)
-    return None, place
+    return None
 
 
-def _parts(turn: Turn) -> Iterator[tuple[ByGroups, bool]]:
-    """The parts of the queue in the order in which they are searched, and whether a part begins a
-    new block."""
+def _parts(turn: Turn) -> Iterator[Part]:
+    """In the order in which they are searched."""
     if turn.place.priority is not None:
         if turn.top_priority is not None and turn.top_priority > turn.place.priority:
-            yield _MORE_URGENT, True
-        yield _BLOCK, False
-        yield _AFTER_IT, True
-        yield _LESS_URGENT, True
-    yield _FROM_THE_TOP, True
+            yield Part.MORE_URGENT
+        yield Part.BLOCK
+        yield Part.AFTER_IT
+        yield Part.LESS_URGENT
+    yield Part.FROM_THE_TOP
 
 
-def _keep(session: Session, project: Project, annotator: Annotator, place: Place) -> None:
+def reading_texts(comparison_id: UUID) -> Asked:
+    return Asked(_COMPLETIONS, {"comparison_id": comparison_id})
+
+
+def texts_from(rows: Rows) -> dict[UUID, str]:
+    """What `reading_texts` gave, by completion, in the canonical order."""
+    return {row.id: row.text for row in rows}
+
+
+def keeping(session: Session, project: Project, annotator: Annotator, place: Place) -> list[Asked]:
+    """Keeps an annotator's place, with one lease more."""
     values = {key: value for key, value in asdict(place).items() if key not in ("groups", "issued")}
     row = {"project_id": project.id, "annotator_id": annotator.id, "issued": 1, **values}
-    upsert(session, QueuePosition, [row], add=("issued",), replace=tuple(values))
+    return upserts(session, QueuePosition, [row], add=("issued",), replace=tuple(values))

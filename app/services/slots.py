@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
-from app.prepared import run
+from app.prepared import Asked, Rows, run, run_all
 
 
 class ComparisonRow(Protocol):
@@ -105,11 +105,11 @@ def recount(session: Session, which: ColumnElement[bool]) -> None:
     )
 
 
-def recount_one(session: Session, comparison_id: UUID, **columns: Any) -> None:
-    """Recompute the open slots of a locked comparison, and set `columns` (`target` and `judged`
+def recount_one(comparison_id: UUID, **columns: Any) -> Asked:
+    """Recomputes the open slots of a locked comparison, and sets `columns` (`target` and `judged`
     may be among them) in the same statement."""
     values = {f"new_{name}": value for name, value in columns.items()}
-    run(session, _recount_one(tuple(columns)), comparison=comparison_id, **values)
+    return Asked(_recount_one(tuple(columns)), {"comparison": comparison_id, **values})
 
 
 @cache
@@ -130,7 +130,18 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
     A lease that somebody else holds locked is left to them or to the next caller: whoever calls
     this may hold a comparison already, and must not wait for another one.
     """
-    expired = run(session, _EXPIRED, project_id=project.id, now=now).all()
+    expired = run_all(session, expired_leases(project, now=now))[0]
+    end_leases(session, expired)
+    return len(expired)
+
+
+def expired_leases(project: Project, *, now: datetime) -> Asked:
+    """Finds the project's leases whose time is over, and locks them."""
+    return Asked(_EXPIRED, {"project_id": project.id, "now": now})
+
+
+def end_leases(session: Session, expired: Rows) -> None:
+    """End the leases that `expired_leases` found."""
     if expired:
         session.execute(
             update(Assignment)
@@ -138,4 +149,3 @@ def release_expired(session: Session, project: Project, *, now: datetime) -> int
             .values(state=AssignmentState.EXPIRED)
         )
         recount(session, Comparison.id.in_([row.comparison_id for row in expired]))
-    return len(expired)

@@ -22,7 +22,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, upsert
+from app.db import Database
 from app.models.projects import Comparison
 from app.models.statistics import KeptSums, PendingJudgment
 from app.rules.contributions import sums_of
@@ -31,6 +31,7 @@ from app.rules.project_statistics import ProjectStatistics
 from app.rules.project_sums import Names, ProjectSums, differences
 from app.services import statistics_rows
 from app.services.statistics_rows import JudgedRows, Which
+from app.upserts import upsert
 
 FOLDED_AT_ONCE = 2000
 """Pending judgments that are folded in one transaction, and before a page is shown."""

@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from app.db import upsert
 from app.models.judgments import Judgment, Skip
 from app.models.projects import (
     Comparison,
@@ -33,11 +32,14 @@ from app.models.projects import (
     Prompt,
 )
 from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
-from app.prepared import run
+from app.prepared import Asked, Rows, run_all
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
 from app.rules.tallies import Contribution, DayKey, Vote, VoteKey, change, contribution
+from app.services import slots
 from app.services.current import is_current
+from app.services.queue import policy_of
 from app.services.slots import ComparisonRow
+from app.upserts import upsert, upserts
 
 DAY_SUMS = (
     "judged", "counted", "preferred", "tie", "both_bad", "ranking", "sided", "first_side", "shared",
@@ -76,7 +78,11 @@ _VOTES = (
     )
     .where(is_current())
 )
-_VOTES_OF_ONE = _VOTES.where(Judgment.comparison_id == bindparam("comparison"))
+_VOTES_OF_ONE = (
+    _VOTES.add_columns(Project.overlap, Project.settings)
+    .join(Project, Project.id == Judgment.project_id)
+    .where(Judgment.comparison_id == bindparam("comparison"))
+)
 
 
 @dataclass(frozen=True)
@@ -88,19 +94,24 @@ class Tallies:
     content: dict[str, int]
 
 
-def judgment_added(
-    session: Session, comparison: ComparisonRow, judgment_id: UUID, policy: QueuePolicy
-) -> dict[str, Any]:
-    """Account for a judgment that was just stored for a locked comparison.
+def votes_of(comparison: ComparisonRow) -> Asked:
+    """Reads the current judgments of a locked comparison, and the policy as it is stored now: who
+    waited for the comparison may have loaded the project before it changed."""
+    return Asked(_VOTES_OF_ONE, {"comparison": comparison.id})
 
-    Gives the comparison's columns that follow from its judgments, to be written with its slots.
-    """
-    votes = _collect(run(session, _VOTES_OF_ONE, comparison=comparison.id))[comparison.id]
+
+def judgment_added(
+    session: Session, comparison: ComparisonRow, judgment_id: UUID, rows: Rows
+) -> list[Asked]:
+    """Accounts for a judgment that was just stored: changes the sums, and of the comparison the
+    columns that follow from its judgments. `rows` are what `votes_of` gave."""
+    votes, policy = _collect(rows)[comparison.id], policy_of(rows[0])
     after = _contribution(comparison, [vote for _, vote in votes])
     before = _contribution(comparison, [vote for key, vote in votes if key != judgment_id])
-    columns = _columns(comparison, after, policy)
-    _record(session, comparison.project_id, [(comparison, before, after)])
-    return columns
+    return [
+        *_recording(session, comparison.project_id, [(comparison, before, after)]),
+        slots.recount_one(comparison.id, **_columns(comparison, after, policy)),
+    ]
 
 
 def contributions(session: Session, comparisons: Iterable[UUID]) -> dict[UUID, Contribution]:
@@ -127,19 +138,16 @@ def judgments_imported(
     ]
     if rows:
         session.execute(update(Comparison), rows)
-    _record(
-        session,
-        project.id,
-        [(comparisons[key], before[key], found) for key, found in after.items()],
-    )
+    changes = [(comparisons[key], before[key], found) for key, found in after.items()]
+    run_all(session, *_recording(session, project.id, changes))
 
 
-def _record(
+def _recording(
     session: Session,
     project_id: UUID,
     changes: Iterable[tuple[ComparisonRow, Contribution, Contribution]],
-) -> None:
-    """Add what changed from the first contribution of each comparison to the second."""
+) -> list[Asked]:
+    """Adds what changed from the first contribution of each comparison to the second."""
     days: dict[DayKey, Counter[str]] = defaultdict(Counter)
     votes: VoteSums = Counter()
     for comparison, before, after in changes:
@@ -151,12 +159,12 @@ def _record(
         votes.subtract(_vote_sums(group, before.votes))
         # Gold changes no label. It takes the same statement all the same: time must not tell.
         votes.setdefault((group, after.votes), 0)
-    _add(session, project_id, days, votes)
+    return _adding(session, project_id, days, votes)
 
 
 def skip_added(session: Session, skip: Skip) -> None:
     days = {(skip.annotator_id, skip.skipped_at.date()): Counter(skipped=1)}
-    _add(session, skip.project_id, days, Counter())
+    run_all(session, *_adding(session, skip.project_id, days, Counter()))
 
 
 def content_added(session: Session, project_id: UUID, added: Mapping[str, int]) -> None:
@@ -175,7 +183,7 @@ def rebuild(session: Session, project: Project, policy: QueuePolicy) -> None:
     sums = _from_rows(session, project, policy, write=True)
     for table in (AnnotatorDay, VoteCount, ProjectContent):
         session.execute(delete(table).where(table.project_id == project.id))
-    _add(session, project.id, sums.days, sums.votes)
+    run_all(session, *_adding(session, project.id, sums.days, sums.votes))
     session.execute(insert(ProjectContent), {"project_id": project.id, **sums.content})
 
 
@@ -323,10 +331,10 @@ def _vote_sums(group: int, votes: VoteKey) -> dict[tuple[int, VoteKey], int]:
     return {(group, votes): 1} if any(votes) else {}
 
 
-def _add(
+def _adding(
     session: Session, project_id: UUID, days: Mapping[DayKey, Counter[str]], votes: VoteSums
-) -> None:
-    upsert(
+) -> list[Asked]:
+    of_days = upserts(
         session,
         AnnotatorDay,
         [
@@ -340,7 +348,7 @@ def _add(
         ],
         add=DAY_SUMS,
     )
-    upsert(
+    of_votes = upserts(
         session,
         VoteCount,
         [
@@ -354,3 +362,4 @@ def _add(
         ],
         add=("comparisons",),
     )
+    return of_days + of_votes

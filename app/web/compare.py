@@ -17,8 +17,9 @@ from app.db import Database, utc_now
 from app.errors import NotFound
 from app.models.accounts import Annotator
 from app.models.projects import Project
-from app.services import assignments, guidelines, judgments, progress, projects
+from app.services import assignments, judgments, progress, projects
 from app.services.assignments import AssignmentView
+from app.services.guidelines import GuidelineUnread
 from app.services.judgments import Submission
 from app.services.progress import Progress
 from app.settings import Settings
@@ -81,12 +82,12 @@ class Leased:
 def _lease_next(
     session: Session, project: Project, annotator: Annotator, settings: Settings, now: datetime
 ) -> Leased:
-    version = guidelines.current(session, project)
-    if version is not None and not guidelines.has_read(session, version, annotator):
+    try:
+        view = assignments.lease_next(
+            session, project, annotator, lease_seconds=settings.lease_seconds, now=now
+        )
+    except GuidelineUnread:
         return Leased(project, None, guideline_unread=True)
-    view = assignments.lease_next(
-        session, project, annotator, lease_seconds=settings.lease_seconds, now=now
-    )
     return Leased(project, view, guideline_unread=False)
 
 

@@ -19,7 +19,6 @@ from app.db import Database, utc_now
 from app.models.accounts import Annotator, Role
 from app.services import accounts
 from app.settings import Settings
-from app.threads import look_up
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,7 @@ async def current_visitor(request: Request) -> Visitor:
     token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
     signed_in = None
     if token:
-        database = database_of(request)
-        signed_in = await look_up(
-            database.is_sqlite, accounts.find_session, database, token, now=utc_now()
-        )
+        signed_in = accounts.find_session(database_of(request), token, now=utc_now())
     if signed_in is None:
         visitor = _stranger(request, settings)
     else:

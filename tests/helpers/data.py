@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.models.accounts import Annotator, AnnotatorKind, Role
 from app.models.projects import Project
-from app.services import assignments, imports, judgments, projects
+from app.services import assignments, guidelines, imports, judgments, projects
 from app.services.assignments import AssignmentView
 from app.services.import_files import Record
 from app.services.imports import ImportSummary
@@ -59,9 +59,14 @@ def project_of(session: Session, slug: str = "p") -> Project:
 def lease(
     database: Database, annotator: Annotator, *, now: datetime = NOON, slug: str = "p"
 ) -> AssignmentView | None:
+    """The next comparison of somebody who has read the guideline."""
     with database.writing() as session:
+        project = project_of(session, slug)
+        version = guidelines.current(session, project)
+        if version is not None:
+            guidelines.confirm_reading(session, version, annotator, now=now)
         return assignments.lease_next(
-            session, project_of(session, slug), annotator, lease_seconds=LEASE_SECONDS, now=now
+            session, project, annotator, lease_seconds=LEASE_SECONDS, now=now
         )
 
 

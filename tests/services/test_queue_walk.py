@@ -227,20 +227,22 @@ def test_a_repeat_comes_back_once_and_not_before_its_time(database):
 def statements(database):
     """The SQL of what runs in the block, also of what goes to the driver directly."""
     found: list[str] = []
-    run_directly = Prepared.run
+    send_directly = Prepared.send
 
     def note(_connection, _cursor, statement, *_rest) -> None:
         found.append(statement)
 
     def note_direct(self, driver, given):
         found.append(self.text)
-        return run_directly(self, driver, given)
+        return send_directly(self, driver, given)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    for engine in database.engines:
+        event.listen(engine, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Prepared, "run", note_direct)
+        patch.setattr(Prepared, "send", note_direct)
         yield found
-    event.remove(database.engine, "before_cursor_execute", note)
+    for engine in database.engines:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_planted_work_takes_the_same_statements_and_shows_the_same_fields(database):
