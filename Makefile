@@ -42,7 +42,8 @@ demo: $(VENV)/.ok ## Run the whole loop on a small project, then serve the web a
 	$(BIN)/prefloop demo $(DEMO_OPTIONS)
 
 test: $(VENV)/.ok-browser ## Run the tests, with a real PostgreSQL and a real browser
-	$(PYTEST) -m "not slow and not gpu" -n $(TEST_PROCESSES) --dist loadfile --durations=15 $(PYTEST_OPTIONS)
+	$(PYTEST) -m "not slow and not gpu" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+	    --durations=15 $(PYTEST_OPTIONS)
 
 soak: $(VENV)/.ok-browser ## Run the slow tests
 	$(PYTEST) -m "slow and not gpu" --durations=15 $(PYTEST_OPTIONS)

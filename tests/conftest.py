@@ -13,6 +13,20 @@ from helpers.browser import NO_OTHER_HOSTS, open_watched_page
 from helpers.postgres import PostgresServer
 from playwright.sync_api import Browser, Page, sync_playwright
 
+# These take from ten seconds to a minute, most of them in few tests.
+LONGEST_FILES = (
+    "test_readme.py", "test_crash.py", "test_real_votes.py", "test_race.py",
+    "test_storage_faults.py", "test_adjudication_in_browser.py", "test_screenshots.py",
+    "test_ppo.py", "test_compose.py", "test_statistics.py", "test_backup.py",
+    "test_admin_walk_through.py", "test_dashboards_in_browser.py", "test_form_fuzz.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process works on alone when the others have ended."""
+    place = {name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:

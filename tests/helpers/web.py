@@ -14,10 +14,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from helpers.databases import make_database
 from helpers.processes import poll_until
 from starlette.testclient import TestClient
 
-from app import migrate
 from app.db import Database
 from app.main import create_app
 from app.models.accounts import Annotator, Role
@@ -134,11 +134,12 @@ class Visit:
 
 
 def make_site(folder: Path, *, comparisons: int = 5, overlap: int = 1, **settings: Any) -> Site:
-    settings.setdefault("database_url", f"sqlite:///{folder / 'test.db'}")
+    """The site in this folder; its database too, unless `database_url` names a migrated one."""
+    if "database_url" not in settings:
+        settings["database_url"] = str(make_database(folder / "test.db").url)
     chosen = Settings(exports_dir=folder / "exports", **settings)
     app = create_app(chosen)
     database: Database = app.state.database
-    migrate.upgrade(database)
     with database.writing() as session:
         projects.create(
             session,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from helpers.data import NOON
+from helpers.databases import make_database
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from app import migrate
 from app.db import Database
 from app.models.accounts import Role
 from app.services import accounts
@@ -19,10 +19,8 @@ from prefloop.cli import app
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    url = f"sqlite:///{tmp_path}/prefloop.db"
-    monkeypatch.setenv("PREFLOOP_DATABASE_URL", url)
-    found = Database(url)
-    migrate.upgrade(found)
+    monkeypatch.setenv("PREFLOOP_DATABASE_URL", f"sqlite:///{tmp_path}/prefloop.db")
+    found = make_database(tmp_path / "prefloop.db")
     with found.writing() as session:
         for name in ("ada", "[b]eve"):
             accounts.create_person(session, name=name, password=None, role=Role.ADMIN, now=NOON)

@@ -4,11 +4,10 @@ import json
 
 import pytest
 from helpers.data import import_plain, make_project, pair
+from helpers.databases import make_database
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from app import migrate
-from app.db import Database
 from app.models.accounts import AuditEntry
 from app.models.projects import Comparison
 from prefloop.cli import app
@@ -16,11 +15,9 @@ from prefloop.cli import app
 
 @pytest.fixture
 def database(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path}/prefloop.db"
-    monkeypatch.setenv("PREFLOOP_DATABASE_URL", url)
+    monkeypatch.setenv("PREFLOOP_DATABASE_URL", f"sqlite:///{tmp_path}/prefloop.db")
     monkeypatch.chdir(tmp_path)
-    found = Database(url)
-    migrate.upgrade(found)
+    found = make_database(tmp_path / "prefloop.db")
     make_project(found, pairs=2)
     import_plain(found, [pair(3, tags=["hard"])])
     yield found

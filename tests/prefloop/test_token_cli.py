@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from helpers.databases import make_database
 from typer.testing import CliRunner
 
-from app import migrate
 from app.db import Database, utc_now
 from app.models.accounts import Role
 from app.services import accounts, tokens
@@ -14,9 +14,8 @@ from prefloop.cli import app
 
 @pytest.fixture
 def database(tmp_path, monkeypatch) -> Database:
-    found = Database(f"sqlite:///{tmp_path}/prefloop.db")
+    found = make_database(tmp_path / "prefloop.db")
     monkeypatch.setenv("PREFLOOP_DATABASE_URL", f"sqlite:///{tmp_path}/prefloop.db")
-    migrate.upgrade(found)
     with found.writing() as session:
         accounts.create_person(session, name="ada", password=None, role=Role.ADMIN, now=utc_now())
     return found

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import typer
 from helpers.bundles import word_bundle
+from helpers.databases import make_database
 from helpers.models import ROOT
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from app import migrate
 from app.db import Database, utc_now
 from app.models.projects import Comparison, Completion
 from app.services import projects
@@ -113,10 +113,8 @@ def test_generate_prints_completions_of_every_prompt(app: typer.Typer, folder: P
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The project `tea` in a database that the command line finds."""
-    url = f"sqlite:///{tmp_path}/prefloop.db"
-    monkeypatch.setenv("PREFLOOP_DATABASE_URL", url)
-    database = Database(url)
-    migrate.upgrade(database)
+    monkeypatch.setenv("PREFLOOP_DATABASE_URL", f"sqlite:///{tmp_path}/prefloop.db")
+    database = make_database(tmp_path / "prefloop.db")
     with database.writing() as session:
         projects.create(session, slug="tea", now=utc_now())
     return database

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.databases import make_database
 
 from app import migrate
 from app.db import Database
@@ -15,8 +16,7 @@ _numbers = itertools.count()
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
-        found = Database(f"sqlite:///{tmp_path}/prefloop.db")
-        migrate.upgrade(found)
+        found = make_database(tmp_path / "prefloop.db")
         yield found
         found.dispose()
         return

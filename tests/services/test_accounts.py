@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from helpers.databases import make_database
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import migrate
 from app.db import Database
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound, SignInRequired
 from app.models.accounts import (
@@ -25,8 +25,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'accounts.db'}")
-    migrate.upgrade(database)
+    database = make_database(tmp_path / "accounts.db")
     yield database
     database.dispose()
 

@@ -14,6 +14,8 @@ from helpers.web import make_site
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from app import migrate
+from app.db import Database
 from app.web.access import SAFE_METHODS
 
 OTHER_NAMES = [
@@ -147,6 +149,7 @@ def test_no_form_and_no_page_fails_in_a_long_run_on_postgresql(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     url = postgres_server.create_database("form_fuzz")
+    migrate.upgrade(Database(url))
     site = make_site(tmp_path, overlap=1000, requests_per_minute=1_000_000, database_url=url)
     target = Target(Matrix(site))
     for route in target.routes:
