@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln
-from scipy.stats import beta, binom
+from scipy.special import bdtr, bdtrc, betaincinv, betaln
 
 from app.rules.bootstrap import (
     FEWEST_UNITS,
@@ -144,7 +143,7 @@ def _best(agreement: float) -> float:
 def _majority(p: float, labels: int) -> float:
     if labels < 1 or labels % 2 == 0:
         raise ValueError(f"{labels} labels: a majority needs an odd number")
-    return float(binom.sf(labels // 2, labels, p))
+    return float(bdtrc(labels // 2, labels, p))
 
 
 def _log_likelihood(first: Integers, second: Integers) -> Floats:
@@ -186,8 +185,8 @@ def beta_accuracy(concentration: float, labels: int) -> float:
         logarithm = concentration * math.log(4) + math.log(concentration)
         return 0.5 + math.exp(-logarithm - float(betaln(concentration, concentration)))
     _majority(0.5, labels)
-    p = beta.ppf(_POINTS / 2, concentration, concentration)
-    return float(np.mean(binom.cdf(labels // 2, labels, p)))
+    p = betaincinv(concentration, concentration, _POINTS / 2)
+    return float(np.mean(bdtr(labels // 2, labels, p)))
 
 
 def label_entropy_bits(p: ArrayLike) -> Floats:

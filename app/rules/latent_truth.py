@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, sparse
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from app.rules.bootstrap import Floats
 
@@ -241,7 +241,7 @@ def _intervals(matrix: sparse.csr_array, posterior: Floats, model: Model) -> tup
     # Iteration stops a little before the maximum, so rounding may lead out of the range.
     share = np.clip(share, 0.0, 1.0)
     low, high = (
-        beta.ppf(level, a + share * right, b + share * (n - right)) for level in (0.025, 0.975)
+        betaincinv(a + share * right, b + share * (n - right), level) for level in (0.025, 0.975)
     )
     return low, high
 

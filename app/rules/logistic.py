@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtr
 
 from app.rules.bootstrap import FEWEST_UNITS, Floats, Statistic
 from app.rules.proportions import Z95
@@ -84,7 +83,7 @@ def _wald(value: float, error: float, n: int, units: int) -> Tested:
         found = Statistic(value=value, n=n, reason="too_few_for_interval")
         return Tested(statistic=found, p=None)
     found = Statistic(value=value, low=value - Z95 * error, high=value + Z95 * error, n=n)
-    return Tested(statistic=found, p=float(2 * norm.sf(abs(value) / error)))
+    return Tested(statistic=found, p=float(2 * ndtr(-abs(value) / error)))
 
 
 def _undefined(x: Floats, k: Floats, n: Floats) -> str | None:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaln, comb
-from scipy.stats import norm
+from scipy.special import betaln, comb, ndtri
 
 from app.rules.bootstrap import Floats, Statistic
 from app.rules.ceiling import concentration_of
@@ -24,7 +23,7 @@ def items_for_agreement(agreement: float, half_width: float) -> int:
 
 def items_for_side_bias(rate: float, *, power: float = 0.8) -> int:
     """Decisive judgments that tell this share of side A from one half, at 5 % (normal test)."""
-    needed = Z95 / 2 + norm.isf(1 - power) * math.sqrt(rate * (1 - rate))
+    needed = Z95 / 2 + ndtri(power) * math.sqrt(rate * (1 - rate))
     return math.ceil((needed / (rate - 0.5)) ** 2)
 
 

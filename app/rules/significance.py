@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr
-from scipy.stats import beta, binomtest, fisher_exact, norm
+from scipy.special import bdtr, betaincinv, ndtr
 
 from app.rules.bootstrap import FEWEST_UNITS, Statistic
 from app.rules.proportions import Z95, wilson
@@ -33,8 +32,8 @@ def clopper_pearson(successes: int, n: int, *, undefined: str = "no_data") -> St
     """
     if n == 0:
         return Statistic(value=None, n=0, reason=undefined)
-    low = beta.ppf(0.025, successes, n - successes + 1) if successes else 0.0
-    high = beta.ppf(0.975, successes + 1, n - successes) if successes < n else 1.0
+    low = betaincinv(successes, n - successes + 1, 0.025) if successes else 0.0
+    high = betaincinv(successes + 1, n - successes, 0.975) if successes < n else 1.0
     return Statistic(value=successes / n, low=float(low), high=float(high), n=n)
 
 
@@ -47,6 +46,9 @@ def share(successes: int, n: int, *, expected: float = 0.5) -> Tested:
         # Both tails are equal, so that one of them is enough; a page has hundreds of these tests.
         p = min(1.0, 2 * float(bdtr(min(successes, n - successes), n, 0.5)))
     else:
+        # Takes half a second to import, which every start of a server would wait for.
+        from scipy.stats import binomtest
+
         p = float(binomtest(successes, n, expected).pvalue)
     return Tested(statistic=found, p=p)
 
@@ -60,6 +62,8 @@ def share_beside(successes: int, n: int, others: int, others_n: int) -> Tested:
     table = np.array([[successes, n - successes], [others, others_n - others]])
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     if expected.min() < LARGE_CELLS:
+        from scipy.stats import fisher_exact  # Late, as above.
+
         return Tested(statistic=found, p=float(fisher_exact(table).pvalue))
     distance = float(((table - expected) ** 2 / expected).sum())
     return Tested(statistic=found, p=math.erfc(math.sqrt(distance / 2)))
@@ -92,7 +96,7 @@ def trend(times: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Tested:
         statistic=Statistic(
             value=slope, low=slope - Z95 * error, high=slope + Z95 * error, n=int(total)
         ),
-        p=float(2 * norm.sf(abs(slope) / error)),
+        p=float(2 * ndtr(-abs(slope) / error)),
     )
 
 
