@@ -91,17 +91,6 @@ class Table:
     """(N,): how many items."""
     resampled: str
 
-    @classmethod
-    def of_patterns(cls, patterns: Mapping[tuple[int, ...], int], n_labels: int) -> "Table":
-        """From {labels of each kind on an item: number of such items}, every item a unit."""
-        found = sorted(patterns.items())
-        return cls(
-            counts=np.array([p for p, _ in found], dtype=np.int64).reshape(-1, n_labels),
-            groups=None,
-            items=np.array([times for _, times in found], dtype=np.int64),
-            resampled="items",
-        )
-
 
 def measure(
     table: Table,

@@ -76,25 +76,6 @@ def krippendorff_alpha_ordinal(counts: Counts, order: Sequence[float]) -> Summed
     return overlapping(merged, add, alpha, undefined="one_category")
 
 
-def alpha_of_coincidences(coincidences: Floats, distances: Floats | None = None) -> float | None:
-    """Alpha of (q, q) coincidences with (q, q) squared distances, nominal without; None where it is
-    undefined."""
-    apart = 1 - np.eye(len(coincidences)) if distances is None else distances
-    n_c = coincidences.sum(axis=1)
-    n, expected = float(n_c.sum()), float(n_c @ apart @ n_c)
-    # Items have two labels or more, so that a label that is used counts 1 at least.
-    if (n_c > 0.5).sum() < 2 or expected == 0:
-        return None
-    return float(1 - (n - 1) * (coincidences * apart).sum() / expected)
-
-
-def ordinal_distances(n_c: Floats) -> Floats:
-    """(q, q): squared differences of mean ranks, of labels in order with (q,) totals."""
-    ranks = mean_ranks(n_c[None, :])[0]
-    distances: Floats = (ranks[:, None] - ranks) ** 2
-    return distances
-
-
 def mean_ranks(n_c: Floats) -> Floats:
     """(B, q): the mean rank of each label where n_c (B, q) labels are put in order."""
     ranks: Floats = np.cumsum(n_c, axis=1) - n_c / 2

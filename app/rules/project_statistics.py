@@ -176,11 +176,6 @@ class ProjectStatistics:
         table = self.sums.tables["grades"]
         return _table(table.keys[:, : 1 + len(GRADES)], table.values[:, 0])
 
-    def ordered_table(self) -> Table:
-        """Counts of first < tie < second; `both_bad` is left out."""
-        table = self.sums.tables["all"]
-        return _table(table.keys[:, [0, 1, 3, 2]], table.values[:, 0])
-
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""
         table, people = self.sums.tables["pairs"], self.sums.names.lists["annotator"]

@@ -10,7 +10,6 @@ from benchmarks import agreement
 
 def test_every_way_gives_one_alpha_and_the_last_line_is_the_object_of_figures(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["benchmarks.agreement", "--judgments", "2000"])
-    monkeypatch.setattr(agreement, "NEW_JUDGMENTS", 20)
 
     agreement.main()
 

@@ -1,7 +1,6 @@
 """The report of one set of judgments, its intervals, and what they resample."""
 
 import math
-from collections import Counter
 from dataclasses import asdict
 
 import krippendorff
@@ -220,8 +219,8 @@ def test_intervals_of_few_and_of_many_kinds_of_units_are_those_of_the_normal_app
 
 
 def patterns_report(counts: NDArray[np.int64], **options) -> AgreementReport:
-    patterns = Counter(tuple(row) for row in counts.tolist())
-    table = Table.of_patterns(patterns, counts.shape[1])
+    patterns, items = np.unique(counts, axis=0, return_counts=True)
+    table = Table(counts=patterns, groups=None, items=items, resampled="items")
     return measure(table, LABELS, ("tie", "both_bad"), 3, order=(0, 2, 1, 1), **options)
 
 

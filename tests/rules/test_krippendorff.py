@@ -10,11 +10,9 @@ from hypothesis import given, settings
 
 from app.rules import krippendorff
 from app.rules.krippendorff import (
-    alpha_of_coincidences,
     krippendorff_alpha_interval,
     krippendorff_alpha_nominal,
     krippendorff_alpha_ordinal,
-    ordinal_distances,
 )
 
 FIVE = [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -190,24 +188,3 @@ def test_the_interval_holds_the_true_alpha_about_nineteen_times_of_twenty():
 
     # 285 of 300 are expected, with a standard error of 4.
     assert 273 <= inside <= 297
-
-
-@given(count_tables(3))
-@settings(max_examples=40, deadline=None)
-def test_alpha_of_coincidences_is_that_of_counts(counts):
-    overlapping = counts[counts.sum(axis=1) > 1]
-    coincidences = sum(
-        (
-            (np.outer(row, row) - np.diag(row)) / (row.sum() - 1)
-            for row in overlapping.astype(np.float64)
-        ),
-        start=np.zeros((3, 3)),
-    )
-    for distances, level in (
-        (None, nominal),
-        (ordinal_distances(coincidences.sum(axis=1)), ordinal),
-    ):
-        expected = estimated(level(counts)).value
-        assert alpha_of_coincidences(coincidences, distances) == (
-            None if expected is None else pytest.approx(expected, abs=1e-9)
-        )

@@ -94,7 +94,7 @@ def test_an_empty_project_has_empty_tables():
     found = ProjectStatistics(ProjectSums(), waiting=0)
 
     assert [found.slices(dimension) for dimension in Dimension] == [[]] * len(Dimension)
-    assert rows(found.table()) == rows(found.graded_table()) == rows(found.ordered_table()) == []
+    assert rows(found.table()) == rows(found.graded_table()) == []
     assert (found.pairs(), found.wins(), found.annotators()) == ([], [], {})
 
 
@@ -108,12 +108,6 @@ def test_grades_leave_out_what_has_no_place_on_the_scale():
     )
 
     assert rows(found.graded_table()) == [(0, (1, 0, 0, 0, 0, 0, 1), 5)]
-
-
-def test_labels_in_order_have_the_tie_between_the_two():
-    found = statistics_of(all={(0, 3, 2, 1, 4): (1,), (0, 3, 2, 1, 0): (1,), (1, 0, 0, 0, 2): (6,)})
-
-    assert rows(found.ordered_table()) == [(0, (3, 1, 2), 2)]
 
 
 def test_pairs_and_wins_are_dense():
