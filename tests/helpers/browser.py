@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
-VIEWPORT = {"width": 1280, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 TIMEOUT_MILLISECONDS = 10_000
 # No page may need another host; without a name server such a request fails at once.
 NO_OTHER_HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -35,3 +37,17 @@ def open_watched_page(browser: Browser, problems: list[str]) -> Page:
     page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
     context.on("request", on_request)
     return page
+
+
+def accessibility_problems(page: Page, name: str) -> list[str]:
+    """What axe finds in the page as it stands there, and whether it is too wide for a phone."""
+    problems = []
+    for violation in Axe().run(page).response["violations"]:
+        nodes = [node["html"][:160] for node in violation["nodes"][:2]]
+        problems.append(f"{name}: {violation['id']} {nodes}")
+    page.set_viewport_size(PHONE)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    if width > PHONE["width"]:
+        problems.append(f"{name}: {width} px wide on a phone")
+    page.set_viewport_size(VIEWPORT)
+    return problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from helpers.browser import accessibility_problems
 from helpers.office import SLUG, make_office
 from helpers.person import enter
 from helpers.web import Site
@@ -28,19 +28,12 @@ def test_dashboards_have_no_accessibility_violation_and_fit_a_phone(
     make_office(site.database)
     page.emulate_media(color_scheme=scheme)
     enter(page, site, address, "ada", Role.ADMIN)
-    problems = []
+    problems: list[str] = []
 
     def look(name: str) -> None:
         # What is folded away is read too.
         page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
-        for violation in Axe().run(page).response["violations"]:
-            nodes = [node["html"][:120] for node in violation["nodes"][:2]]
-            problems.append(f"{name}: {violation['id']} {nodes}")
-        page.set_viewport_size({"width": 390, "height": 844})
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 390:
-            problems.append(f"{name}: {width} px wide on a phone")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        problems.extend(accessibility_problems(page, name))
 
     for name in PAGES:
         response = page.goto(f"{address}/admin/{SLUG}/{name}")

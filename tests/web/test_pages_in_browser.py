@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from helpers.browser import accessibility_problems
 from helpers.person import enter, judge_five_by_keyboard, press, stored, wait_for_progress
 from helpers.web import Site, add_comparisons
 from playwright.sync_api import Page
@@ -77,17 +77,10 @@ def test_pages_have_no_accessibility_violation_and_fit_a_phone(
     site: Site, address: str, page: Page, scheme: Literal["light", "dark"]
 ) -> None:
     page.emulate_media(color_scheme=scheme)
-    problems = []
+    problems: list[str] = []
 
     def look(name: str) -> None:
-        for violation in Axe().run(page).response["violations"]:
-            nodes = [node["html"][:120] for node in violation["nodes"][:2]]
-            problems.append(f"{name}: {violation['id']} {nodes}")
-        page.set_viewport_size({"width": 390, "height": 844})
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 390:
-            problems.append(f"{name}: {width} px wide on a phone")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        problems.extend(accessibility_problems(page, name))
 
     page.goto(f"{address}/sign-in")
     look("sign-in")

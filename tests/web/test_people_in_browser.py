@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from helpers.browser import accessibility_problems
 from helpers.person import enter
 from helpers.web import NOON, Site
 from playwright.sync_api import Page, expect
@@ -47,17 +47,10 @@ def test_pages_about_people_are_accessible_and_fit_a_phone(
         groups = ["a group", "another group with a long name"]
         memberships.set_groups(session, project, person, groups, by=person, now=NOON)
     enter(page, site, address, "admin", Role.ADMIN)
-    problems = []
+    problems: list[str] = []
 
     def look(where: str) -> None:
-        for violation in Axe().run(page).response["violations"]:
-            nodes = [node["html"][:120] for node in violation["nodes"][:2]]
-            problems.append(f"{where}: {violation['id']} {nodes}")
-        page.set_viewport_size({"width": 390, "height": 844})
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 390:
-            problems.append(f"{where}: {width} px wide on a phone")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        problems.extend(accessibility_problems(page, where))
 
     for path in ("/account", "/people", f"/people/{person.id}", "/audit"):
         page.goto(address + path)
