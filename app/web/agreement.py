@@ -11,7 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from app.db import utc_now
 from app.rules.bootstrap import FEWEST_UNITS
 from app.rules.project_statistics import Dimension
-from app.services import agreement, agreement_slices, guidelines, projects, statistics
+from app.services import (
+    agreement,
+    agreement_slices,
+    guidelines,
+    projects,
+    ranking_agreement,
+    statistics,
+)
 from app.services.agreement_slices import By
 from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
@@ -96,6 +103,7 @@ def show_agreement(
     sums = statistics.read(database, project.id, now=utc_now())
     with database.reading() as session:
         report = agreement.for_project(session, project)
+        rankings = ranking_agreement.for_project(session, project)
         versions = guidelines.versions(session, project)
     shown = COEFFICIENTS[figure].statistic(ties)
     weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown])
@@ -109,6 +117,7 @@ def show_agreement(
         project=project,
         report=report,
         graded=agreement_slices.graded_alpha(sums),
+        rankings=rankings,
         weeks=weeks,
         chart=_over_time(weeks, shown, published),
         breakdown=breakdown,
