@@ -23,6 +23,8 @@ import uvloop
 from benchmarks.client import Answer, ConnectionLost
 
 TRIES = 5
+START_SECONDS = 1.0
+"""People do not all start in one moment, but within this time or their first thought."""
 RETRY_SECONDS = 0.2
 
 
@@ -151,8 +153,7 @@ class _Plan:
 async def _annotate(seat: Seat, plan: _Plan, driven: Driven, dice: random.Random) -> None:
     work: Work | None = None
     begun = 0
-    # People do not all start in one moment.
-    await asyncio.sleep(dice.uniform(0, plan.think_seconds))
+    await asyncio.sleep(dice.uniform(0, plan.think_seconds or START_SECONDS))
     while plan.take():
         if work is None or begun % plan.next_every == 0:
             work = await _timed(seat.next, driven.next_seconds, driven)

@@ -45,7 +45,7 @@ class Plan:
     large: int = 1_000_000
     rounds: int = 3
     annotators: tuple[int, ...] = (1, 8, 32, 200)
-    judgments: int = 700
+    judgments: int = 900
     think_seconds: float = 5.0
     think_for: float = 30.0
     page_repeats: int = 5
