@@ -166,10 +166,12 @@ def test_an_unknown_annotator_is_named(filled):
 
 
 def test_a_list_that_is_not_whole_says_so(filled, monkeypatch):
-    monkeypatch.setattr(comparison_filters, "LOOK_AT", 3)
     with filled.reading() as session:
         project = project_of(session)
+        # Three comparisons have the tag, and two were adjudicated.
+        monkeypatch.setattr(comparison_filters, "LOOK_AT", 2)
         cut = comparisons.page_of(session, project, ComparisonFilter(tag="code"))
+        monkeypatch.setattr(comparison_filters, "LOOK_AT", 3)
         whole = comparisons.page_of(session, project, ComparisonFilter(cause="taste"))
     assert cut.is_cut
     assert cut.total < 3
