@@ -88,7 +88,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class _Turn:
+class WritersTurn:
     """The right to write to one SQLite file: one thread of one process at a time.
 
     SQLite itself lets processes wait by asking again and again, and whoever asks at the right
@@ -96,24 +96,49 @@ class _Turn:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._threads = threading.Lock()
+        self._threads = threading.RLock()
+        self._depth = 0
         self._path = None if path is None else f"{path}.lock"
         self._file: int | None = None
 
+    def take_now(self) -> bool:
+        """Takes the turn for this thread, and its transactions until `give_back`, if it is free."""
+        if not self._threads.acquire(blocking=False):
+            return False
+        if self._depth == 0 and not self._lock_file(wait=False):
+            self._threads.release()
+            return False
+        self._depth += 1
+        return True
+
     def __enter__(self) -> None:
         self._threads.acquire()
-        if fcntl is None or self._path is None:
-            return
-        with suppress(OSError):
-            if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        if self._depth == 0:
+            self._lock_file(wait=True)
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
-        if fcntl is not None and self._file is not None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        self._depth -= 1
+        if self._depth == 0 and fcntl is not None and self._file is not None:
             with suppress(OSError):
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
+
+    def _lock_file(self, *, wait: bool) -> bool:
+        """Whether no other process has it now."""
+        if fcntl is None or self._path is None:
+            return True
+        with suppress(OSError):
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                return False
+        return True
 
 
 def _watch_file(engine: Engine, path: str, may_create: Callable[[], bool]) -> None:
@@ -227,14 +252,14 @@ class Database:
             )
         if path is not None:
             _watch_file(self.engine, path, lambda: self._may_create)
-        self._turn = _Turn(path) if self.is_sqlite else nullcontext()
+        self.turn = WritersTurn(path) if self.is_sqlite else None
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block and rolls back on any error."""
         with (
-            self._turn,
+            self.turn or nullcontext(),
             self._guard(),
             self._sessions(bind=self._writing_engine) as session,
             session.begin(),

@@ -45,7 +45,7 @@ from app.web.security import MAX_BODY_BYTES, SecurityHeaders
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
-    limit_threads(is_sqlite=database.is_sqlite)
+    limit_threads(is_sqlite=database.is_sqlite, turn=database.turn)
     yield
     database.dispose()
 

@@ -22,6 +22,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from anyio.lowlevel import RunVar
 
+from app.db import WritersTurn
+
 SQLITE_THREADS = 1
 """It has one writer."""
 POSTGRESQL_THREADS = 4
@@ -40,7 +42,8 @@ T = TypeVar("T")
 class _Queue:
     """The short work of one event loop, in the order in which it is due."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, turn: WritersTurn | None) -> None:
+        self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="short work")
         self._free = threads
@@ -65,8 +68,8 @@ class _Queue:
         self._will_look = False
         _, _, work, answer = heappop(self._waiting)
         self._free -= 1
-        job = self._pool.submit(work)
         try:
+            job = self._begin(work)
             job.exception(PATIENCE_SECONDS)
         except TimeoutError:
             job.add_done_callback(
@@ -75,6 +78,19 @@ class _Queue:
         else:
             self._finish(job, answer)
         self._look_soon()
+
+    def _begin(self, work: Callable[[], Any]) -> Future[Any]:
+        if self._turn is None or not self._turn.take_now():
+            return self._pool.submit(work)
+        # Nobody else writes, so there is nothing to wait for, and to wake a thread takes longer.
+        job: Future[Any] = Future()
+        try:
+            job.set_result(work())
+        except Exception as error:
+            job.set_exception(error)
+        finally:
+            self._turn.give_back()
+        return job
 
     def _finish(self, job: Future[Any], answer: asyncio.Future[Any]) -> None:
         self._free += 1
@@ -91,15 +107,18 @@ class _Queue:
 _queue: RunVar[_Queue] = RunVar("short work")
 
 
-def limit_threads(*, is_sqlite: bool) -> None:
-    """For the event loop that runs now. Where nobody said, short work has one thread."""
-    _queue.set(_Queue(SQLITE_THREADS if is_sqlite else POSTGRESQL_THREADS))
+def limit_threads(*, is_sqlite: bool, turn: WritersTurn | None = None) -> None:
+    """For the event loop that runs now. Where nobody said, short work has one thread.
+
+    `turn` is that of a database that has one writer: while it is free, the event loop itself works.
+    """
+    _queue.set(_Queue(SQLITE_THREADS if is_sqlite else POSTGRESQL_THREADS, turn))
 
 
 def _queue_of_loop() -> _Queue:
     found = _queue.get(None)
     if found is None:
-        found = _Queue(1)
+        found = _Queue(1, None)
         _queue.set(found)
     return found
 

@@ -12,6 +12,7 @@ import pytest
 import structlog
 from anyio.to_thread import run_sync
 
+from app.db import WritersTurn
 from app.threads import POSTGRESQL_THREADS, SQLITE_THREADS, limit_threads, short, short_within
 
 T = TypeVar("T")
@@ -88,6 +89,31 @@ def test_the_event_loop_goes_on_beside_work_that_waits_and_other_threads_do_othe
 
     assert run(beside)
     assert run(together, is_sqlite=False) == [True] * POSTGRESQL_THREADS
+
+
+def test_the_event_loop_itself_works_while_nobody_else_writes_and_waits_for_no_one(tmp_path):
+    path = str(tmp_path / "some.db")
+    mine, of_another_process = WritersTurn(path), WritersTurn(path)
+    where = short(threading.get_ident)
+
+    @short
+    def write() -> int:
+        with mine:
+            return threading.get_ident()
+
+    async def three_times() -> list[int]:
+        limit_threads(is_sqlite=True, turn=mine)
+        found = [await write()]
+        with of_another_process:
+            found.append(await where())
+        return [*found, await write(), threading.get_ident()]
+
+    first, second, third, loop = anyio.run(three_times)
+    assert (first == loop, second == loop, third == loop) == (True, False, True)
+    assert of_another_process.take_now()
+    assert not mine.take_now()
+    of_another_process.give_back()
+    assert mine.take_now()
 
 
 def test_errors_come_back_and_the_next_work_is_done():
