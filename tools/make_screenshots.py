@@ -41,7 +41,9 @@ DASHBOARD = ViewportSize(width=1100, height=780)
 def serving(app: FastAPI) -> Iterator[str]:
     """The app on a free port of this machine; gives its address."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, log_level="warning", access_log=False)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:
