@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from app.api import v1
 from app.db import Database
@@ -41,6 +43,8 @@ from app.web.errors import install_error_pages
 from app.web.request_limits import RequestLimiter, limit_requests
 from app.web.security import MAX_BODY_BYTES, SecurityHeaders
 
+ASKED_FIRST = [Depends(limit_requests), Depends(refuse_forged_requests)]
+
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,23 +63,13 @@ def _form_key(settings: Settings) -> bytes:
     return secrets.token_bytes(32)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    app = FastAPI(
-        title="Prefloop",
-        lifespan=_lifespan,
-        openapi_url=None,
-        dependencies=[Depends(limit_requests), Depends(refuse_forged_requests)],
-        form_limits={"max_fields": MOST_FIELDS, "max_files": MOST_FILES},
-    )
-    app.state.settings = settings
-    app.state.form_key = _form_key(settings)
-    app.state.database = Database(settings.database_url)
-    app.state.queue_depths = metrics.QueueDepths(app.state.database)
-    for engine in app.state.database.engines:
-        count_database_errors(engine)
-    app.state.request_limiter = RequestLimiter(settings)
+@cache
+def _routes() -> list[BaseRoute]:
+    """Every page and the API. They hold no settings, so that all apps of a process share them: to
+    build them takes longer than all the rest of an app."""
+    router = APIRouter(dependencies=ASKED_FIRST)
     # First, because routes are tried in order and programs ask most often.
-    app.include_router(v1.router)
+    router.include_router(v1.router)
     for module in (
         health,
         api_docs,
@@ -96,9 +90,28 @@ def create_app(settings: Settings) -> FastAPI:
         people,
         tokens,
     ):
-        app.include_router(module.router)
+        router.include_router(module.router)
+    router.mount("/static", static_files)
+    return router.routes
+
+
+def create_app(settings: Settings) -> FastAPI:
+    app = FastAPI(
+        title="Prefloop",
+        lifespan=_lifespan,
+        openapi_url=None,
+        routes=_routes(),
+        dependencies=ASKED_FIRST,
+        form_limits={"max_fields": MOST_FIELDS, "max_files": MOST_FILES},
+    )
+    app.state.settings = settings
+    app.state.form_key = _form_key(settings)
+    app.state.database = Database(settings.database_url)
+    app.state.queue_depths = metrics.QueueDepths(app.state.database)
+    for engine in app.state.database.engines:
+        count_database_errors(engine)
+    app.state.request_limiter = RequestLimiter(settings)
     app.state.api_document = v1.openapi_document()
-    app.mount("/static", static_files)
     app.add_middleware(NestingLimit)
     app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     app.add_middleware(SecurityHeaders)
