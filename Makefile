@@ -24,6 +24,7 @@ BENCH = PYTHONPATH=tests $(BIN)/python -m benchmarks
 # What benchmarks compare with has an environment of its own; seeded databases are kept in .bench.
 PEER ?= .venv-label-studio
 LABEL_STUDIO := 1.23.2
+IRRCAC := 0.4.4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint check format soak bench-server bench-agreement clean
@@ -94,6 +95,7 @@ $(VENV)/.ok: pyproject.toml constraints.txt $(VENV)/.ok-torch
 $(VENV)/.ok-dev: $(VENV)/.ok
 	@echo "Installing what the tests need."
 	$(PIP) -e '.[web,train,dev]'
+	$(PIP) --no-deps irrCAC==$(IRRCAC)
 	@touch $@
 
 $(VENV)/.ok-browser: $(VENV)/.ok-dev tools/ensure_browser.py

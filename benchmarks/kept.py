@@ -82,8 +82,11 @@ def with_one_more(judgments: Judgments, item: int, label: int) -> Judgments:
 def fold(sums: ProjectSums, batch: Batch, before: Flags) -> ProjectSums:
     """The sums with what all judgments of a batch add in place of what those `before` added, as in
     `app/services/statistics.py`."""
-    added = sums.plus(sums_of(batch, np.ones_like(before)), folded=int((~before).sum()))
-    return added.plus(sums_of(batch, before), times=-1)
+    return sums.replaced(
+        sums_of(batch, before),
+        sums_of(batch, np.ones_like(before)),
+        folded=int((~before).sum()),
+    )
 
 
 def kept_alpha(sums: ProjectSums) -> float | None:

@@ -174,7 +174,9 @@ class SliceAnswer(BaseModel):
     comparisons: int = Field(description="Those with a judgment.")
     overlap: int = Field(description="Those with two or more.")
     contested: int = Field(description="Those with different verdicts.")
-    statistics: dict[str, Statistic] = Field(description="Under the names of the project's.")
+    statistics: dict[str, Statistic] = Field(
+        description="Under the names of the project's, graded alpha among them."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

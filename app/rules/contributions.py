@@ -16,6 +16,12 @@ from app.rules.sparse_sums import Integers, SparseSums
 LABELS = ("first", "second", "tie", "both_bad")
 GRADES = (-3, -2, -1, 0, 1, 2, 3)
 """From the first completion is much better, over a tie, to the second is much better."""
+UNGRADED = ("first", "second", "both_bad")
+"""A preference without a strength and `both_bad` have no place on the scale."""
+LABEL_OF = (0, 0, 0, 2, 1, 1, 1, 0, 1, 3)
+"""The place in LABELS of every column of a pattern: GRADES, then UNGRADED."""
+_TURNED = (6, 5, 4, 3, 2, 1, 0, 8, 7, 9)
+"""The columns of a pattern when the two completions change places."""
 Tables = dict[str, SparseSums]
 
 
@@ -28,7 +34,6 @@ def sums_of(batch: Batch, some: Flags) -> Tables:
     labels = _labels(batch.judged.says[rows])
     return {
         **_agreement(batch, rows, labels),
-        "grades": _grades(batch, rows, labels),
         "pairs": _pairs(batch, rows, labels),
         "wins": _wins(batch, rows, labels),
         **annotator_sums.sums_of(batch, current, counted, rows),
@@ -41,13 +46,13 @@ def _labels(says: Integers) -> Integers:
 
 
 def _agreement(batch: Batch, rows: Integers, labels: Integers) -> Tables:
-    """Comparisons by dimension, value, part and pattern, the number of judgments a label."""
+    """Comparisons by dimension, value, part and pattern: judgments by GRADES, then UNGRADED."""
     judged, compared = batch.judged, batch.compared
-    comparison = judged.comparison[rows]
-    keys, _, counts = _patterns(comparison, np.zeros_like(rows), labels, len(LABELS))
+    comparison, column = judged.comparison[rows], _columns(judged.strength[rows], labels)
+    keys, _, counts = _patterns(comparison, np.zeros_like(rows), column)
     tag, tagged = _per_tag(batch, keys)
     low, high, is_turned = _sorted_sources(batch, keys)
-    turned = np.where(is_turned[:, None], counts[:, [1, 0, 2, 3]], counts)
+    turned = np.where(is_turned[:, None], counts[:, _TURNED], counts)
     strength, graded = _mean_strength(batch, rows, labels, keys)
     part = compared.part[keys]
     found = {
@@ -57,19 +62,26 @@ def _agreement(batch: Batch, rows: Integers, labels: Integers) -> Tables:
         "strength": _slices([strength], part[graded], counts[graded]),
     }
     for name, values in (("guideline", judged.guideline), ("week", judged.week)):
-        of, value, counts = _patterns(comparison, values[rows], labels, len(LABELS))
+        of, value, counts = _patterns(comparison, values[rows], column)
         found[name] = _slices([value], compared.part[of], counts)
     return found
 
 
+def _columns(strength: Integers, labels: Integers) -> Integers:
+    """The place of each judgment in GRADES, then UNGRADED."""
+    sign = np.where(labels == 0, -1, 1)
+    preferred = np.where(strength > 0, 3 + sign * strength, 7 + labels)
+    return np.select([labels < 2, labels == 2], [preferred, 3], 9).astype(np.int64)
+
+
 def _patterns(
-    comparison: Integers, value: Integers, labels: Integers, q: int
+    comparison: Integers, value: Integers, column: Integers
 ) -> tuple[Integers, Integers, Integers]:
-    """Judgments counted by comparison and value: these two, and (N, q) counts."""
-    sums = sparse_sums.of_columns([comparison, value, labels], [np.ones_like(labels)])
+    """Judgments counted by comparison and value: these two, and (N, 10) counts."""
+    sums = sparse_sums.of_columns([comparison, value, column], [np.ones_like(column)])
     changes = (np.diff(sums.keys[:, :2], axis=0) != 0).any(axis=1)
     starts = np.concatenate([[True], changes]) if len(sums.keys) else np.zeros(0, bool)
-    counts = np.zeros((int(starts.sum()), q), np.int64)
+    counts = np.zeros((int(starts.sum()), len(LABEL_OF)), np.int64)
     counts[np.cumsum(starts) - 1, sums.keys[:, 2]] = sums.values[:, 0]
     return sums.keys[starts, 0], sums.keys[starts, 1], counts
 
@@ -108,18 +120,6 @@ def _mean_strength(
     np.add.at(total, comparison, strength[with_strength])
     graded = np.flatnonzero(n)
     return (2 * total[keys][graded] + n[graded]) // (2 * n[graded]), graded
-
-
-def _grades(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:
-    """Comparisons by part and pattern over GRADES, then `first` and `second` without a strength,
-    then both bad: those three have no place on the scale."""
-    strength = batch.judged.strength[rows]
-    sign = np.where(labels == 0, -1, 1)
-    graded = np.where(strength > 0, 3 + sign * strength, 7 + labels)
-    column = np.select([labels < 2, labels == 2], [graded, 3], 9).astype(np.int64)
-    comparison = batch.judged.comparison[rows]
-    of, _, counts = _patterns(comparison, np.zeros_like(rows), column, len(GRADES) + 3)
-    return _slices([], batch.compared.part[of], counts)
 
 
 def _pairs(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:

@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 
 from app.rules.agreement import Table
-from app.rules.contributions import GRADES, LABELS
+from app.rules.contributions import GRADES, LABEL_OF, LABELS
 from app.rules.judged_batch import FIRST_MONDAY, PARTS
 from app.rules.project_sums import Name, ProjectSums
 from app.rules.sparse_sums import Integers, summed
@@ -38,6 +38,8 @@ class Dimension(StrEnum):
     """Only the judgments received in that week, which begins on this Monday (UTC)."""
 
 
+_IS_LABEL = np.eye(len(LABELS), dtype=np.int64)[list(LABEL_OF)]
+"""(10, 4): which label each column of a pattern is."""
 Value = str | int | date | UUID | tuple[Name, Name] | None
 
 
@@ -164,17 +166,23 @@ class ProjectStatistics:
 
     def table(self, dimension: Dimension = Dimension.ALL, value: Value = None) -> Table:
         """Counts of LABELS of the comparisons with this value; empty where there are none."""
-        table, key = self.sums.tables[dimension], self._key(dimension, value)
-        if key is None:
-            return _table(table.keys[:0, -5:], table.values[:0, 0])
-        chosen = (table.keys[:, : len(key)] == np.array(key, np.int64)).all(axis=1)
-        return _table(table.keys[chosen, -5:], table.values[chosen, 0])
+        part, pattern, items = self._patterns(dimension, value)
+        return _table(part, pattern @ _IS_LABEL, items)
 
-    def graded_table(self) -> Table:
-        """Counts of GRADES (-3 … 3). A preference without a strength and `both_bad` have no place
-        on the scale and are left out."""
-        table = self.sums.tables["grades"]
-        return _table(table.keys[:, : 1 + len(GRADES)], table.values[:, 0])
+    def graded_table(self, dimension: Dimension = Dimension.ALL, value: Value = None) -> Table:
+        """Counts of GRADES (-3 … 3) of the comparisons with this value. A preference without a
+        strength and `both_bad` have no place on the scale and are left out."""
+        part, pattern, items = self._patterns(dimension, value)
+        return _table(part, pattern[:, : len(GRADES)], items)
+
+    def _patterns(self, dimension: Dimension, value: Value) -> tuple[Integers, Integers, Integers]:
+        """Of a slice: parts (N,), judgments by GRADES and UNGRADED (N, 10), comparisons (N,)."""
+        table, key = self.sums.tables[dimension], self._key(dimension, value)
+        chosen = np.zeros(len(table.keys), bool)
+        if key is not None:
+            chosen = (table.keys[:, : len(key)] == np.array(key, np.int64)).all(axis=1)
+        keys = table.keys[chosen, _width(dimension) :]
+        return keys[:, 0], keys[:, 1:], table.values[chosen, 0]
 
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""
@@ -287,10 +295,9 @@ def _monday(week: int) -> date:
     return date.fromordinal(FIRST_MONDAY) + timedelta(weeks=week)
 
 
-def _table(keys: Integers, items: Integers) -> Table:
-    """keys: part, then counts of labels. Rows that became equal are one, those without any label
-    are gone."""
-    sums = summed(keys, items[:, None])
+def _table(part: Integers, counts: Integers, items: Integers) -> Table:
+    """Rows that became equal are one, those without any label are gone."""
+    sums = summed(np.column_stack([part, counts]), items[:, None])
     some = sums.keys[:, 1:].any(axis=1)
     return Table(
         counts=sums.keys[some, 1:],

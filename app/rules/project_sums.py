@@ -16,11 +16,9 @@ import numpy as np
 from app.rules import sparse_sums
 from app.rules.sparse_sums import Integers, SparseSums
 
-FORMAT = 1
+FORMAT = 2
 """Of the state. One that was written for another is built anew."""
-_LABELS = ("first", "second", "tie", "both_bad")
-_PATTERN = ("part", *_LABELS)
-_GRADES = (*(f"{grade:+}" for grade in range(-3, 4)), "first", "second", "both_bad")
+_PATTERN = ("part", *(f"{grade:+}" for grade in range(-3, 4)), "first", "second", "both_bad")
 
 # Names of the columns of keys and of values. Those in NAMED hold numbers of names.
 NAMED = {
@@ -35,7 +33,6 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "guideline": (("guideline", *_PATTERN), ("comparisons",)),
     "strength": (("strength", *_PATTERN), ("comparisons",)),
     "week": (("week", *_PATTERN), ("comparisons",)),
-    "grades": (("part", *_GRADES), ("comparisons",)),
     "pairs": (("a", "b", "label_a", "label_b"), ("comparisons",)),
     "wins": (("source", "other_source", "part"), ("source", "other_source", "tie", "both_bad")),
     "annotators": (
@@ -107,6 +104,13 @@ class ProjectSums:
         """With these tables, whose numbers are of the same names, added."""
         added = {name: table.plus(tables[name], times=times) for name, table in self.tables.items()}
         return ProjectSums(self.names, self.folded + folded, added)
+
+    def replaced(
+        self, before: Mapping[str, SparseSums], after: Mapping[str, SparseSums], *, folded: int
+    ) -> ProjectSums:
+        """With `after` in the place of `before`, of which few rows are changed by one judgment."""
+        change = {name: table.plus(before[name], times=-1) for name, table in after.items()}
+        return self.plus(change, folded=folded)
 
     def to_bytes(self) -> bytes:
         described, data = sparse_sums.to_bytes([self.tables[name] for name in TABLES])

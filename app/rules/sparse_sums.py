@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+FEW = 20
+"""Rows that are added to at least this many times as many are put in their places one by one."""
 _WIDTHS = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -27,12 +30,31 @@ class SparseSums:
 
     def plus(self, other: SparseSums, *, times: int = 1) -> SparseSums:
         """The sums of both; `times=-1` takes the other away."""
-        if len(other.keys) == 0:
-            return self
+        if len(other.keys) * FEW <= len(self.keys):
+            return self._with_few(other.keys, times * other.values)
         return summed(
             np.concatenate([self.keys, other.keys]),
             np.concatenate([self.values, times * other.values]),
         )
+
+    def _with_few(self, added: Integers, values: Integers) -> SparseSums:
+        """With rows added that are in order; each is looked for, so that nothing is sorted anew."""
+        if len(added) == 0:
+            return self
+        rows = range(len(self.keys))
+        place = np.array(
+            [bisect_left(rows, key, key=lambda i: self.keys[i].tolist()) for key in added.tolist()]
+        )
+        at_most = np.minimum(place, len(self.keys) - 1)
+        is_there = (self.keys[at_most] == added).all(axis=1)
+        keys, sums = self.keys, self.values.copy()
+        sums[place[is_there]] += values[is_there]
+        if not is_there.all():
+            new = place[~is_there]
+            keys = np.insert(keys, new, added[~is_there], axis=0)
+            sums = np.insert(sums, new, values[~is_there], axis=0)
+        some = sums.any(axis=1)
+        return SparseSums(keys, sums) if some.all() else SparseSums(keys[some], sums[some])
 
     def where(self, column: int, key: int) -> SparseSums:
         """The rows with this key in one column."""

@@ -1,8 +1,6 @@
 """Agreement by what comparisons are divided by: guideline versions, tags, sources, strength, week.
 
-Read from a project's sums (`statistics.read`); intervals resample 32 random groups of prompts. The
-grades of preferences are summed over the whole project only, so ordinal alpha of a slice is that of
-the three verdicts.
+Read from a project's sums (`statistics.read`); intervals resample 32 random groups of prompts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +10,7 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from app.models.projects import GuidelineVersion
-from app.rules.agreement import statistics_of
+from app.rules.agreement import ORDINAL, statistics_of
 from app.rules.bootstrap import Statistic
 from app.rules.contributions import GRADES
 from app.rules.project_statistics import Dimension, ProjectStatistics, Slice, Value
@@ -24,6 +22,8 @@ MOST_SLICES = 40
 """Of tags and pairs of sources, the largest."""
 MOST_WEEKS = 104
 IS_TIE = [label in TIES for label in LABELS]
+GRADED = "krippendorff_alpha_graded{}"
+"""Ordinal alpha on the seven grades, and without ties on the six that are none."""
 By = Literal["guideline", "tag", "sources", "strength", "week"]
 DIVIDED_BY = get_args(By)
 UNKNOWN_SOURCE = "unknown"
@@ -76,12 +76,23 @@ def by(
     )
 
 
-def graded_alpha(statistics: ProjectStatistics) -> tuple[Statistic, Statistic]:
-    """Ordinal alpha on the seven grades, and on the six that are no tie."""
-    names = ("krippendorff_alpha_ordinal", "krippendorff_alpha_ordinal_no_ties")
-    is_tie = [grade == 0 for grade in GRADES]
-    found = statistics_of(statistics.graded_table(), is_tie, GRADES, names)
-    return found[names[0]], found[names[1]]
+def graded_alpha(
+    statistics: ProjectStatistics,
+    dimension: Dimension = Dimension.ALL,
+    value: Value = None,
+    names: Collection[str] | None = None,
+) -> dict[str, Statistic]:
+    """Of the project or of a slice, by its names with ties and without; only those in `names`."""
+    asked = {
+        ORDINAL.format(suffix): GRADED.format(suffix)
+        for suffix in ("", "_no_ties")
+        if names is None or GRADED.format(suffix) in names
+    }
+    if not asked:
+        return {}
+    table = statistics.graded_table(dimension, value)
+    found = statistics_of(table, [grade == 0 for grade in GRADES], GRADES, asked)
+    return {asked[name]: statistic for name, statistic in found.items()}
 
 
 def answer(
@@ -89,10 +100,8 @@ def answer(
 ) -> dict[str, Any]:
     """All slices with all their statistics, and the project's graded alpha, as programs read it."""
     found = by(statistics, dimension, versions)
-    graded, graded_no_ties = graded_alpha(statistics)
     return {
-        "krippendorff_alpha_graded": asdict(graded),
-        "krippendorff_alpha_graded_no_ties": asdict(graded_no_ties),
+        **{name: asdict(s) for name, s in graded_alpha(statistics).items()},
         "by": found.dimension,
         "left_out": found.left_out,
         "waiting": statistics.waiting,
@@ -136,7 +145,8 @@ def _row(
         comparisons=one.comparisons,
         overlap=int(table.items[table.counts.sum(axis=1) > 1].sum()),
         contested=int(table.items[(table.counts > 0).sum(axis=1) > 1].sum()),
-        statistics=statistics_of(table, IS_TIE, ORDER, names),
+        statistics=statistics_of(table, IS_TIE, ORDER, names)
+        | graded_alpha(statistics, dimension, one.value, names),
     )
 
 

@@ -236,9 +236,11 @@ def _is_between(column: Any, first: UUID, last: UUID) -> ColumnElement[bool]:
 
 def _replaced(sums: ProjectSums, rows: JudgedRows, before: Flags) -> ProjectSums:
     """The sums with what all of the judgments add in place of what those `before` added."""
-    folded = len(rows.ids) - int(before.sum())
-    added = sums.plus(sums_of(rows.batch, rows.everything), folded=folded)
-    return added.plus(sums_of(rows.batch, before), times=-1)
+    return sums.replaced(
+        sums_of(rows.batch, before),
+        sums_of(rows.batch, rows.everything),
+        folded=len(rows.ids) - int(before.sum()),
+    )
 
 
 def _write(

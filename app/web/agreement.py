@@ -29,7 +29,7 @@ from app.web.visitors import DatabaseDep
 
 router = APIRouter(prefix="/admin/{slug}/agreement")
 
-Figure = Literal["agreement", "others", "alpha", "ordinal", "fleiss", "ac1"]
+Figure = Literal["agreement", "others", "alpha", "ordinal", "graded", "fleiss", "ac1"]
 Ties = Literal["with", "without"]
 
 
@@ -71,6 +71,13 @@ COEFFICIENTS: dict[Figure, Coefficient] = {
         "coefficient",
         "Krippendorff’s alpha with ties and both bad between the two preferences: a clash is worse "
         "than a tie against a preference; without ties the same as alpha",
+    ),
+    "graded": Coefficient(
+        "Alpha, graded",
+        agreement_slices.GRADED,
+        "coefficient",
+        "alpha on the seven grades from much better one way to much better the other; both bad and "
+        "preferences without a strength have no grade",
     ),
     "fleiss": Coefficient(
         "Fleiss’ kappa",

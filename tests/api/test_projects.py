@@ -145,9 +145,9 @@ def test_agreement_is_divided_by_what_is_asked_for(site: Site) -> None:
         "long", "long", 1, 1, 1
     ]  # fmt: skip
     assert (maths["comparisons"], maths["contested"]) == (3, 2)
-    names = {name for name, value in whole.items() if isinstance(value, dict) and "n" in value}
+    names = {name for name, value in found.items() if isinstance(value, dict) and "n" in value}
     assert maths["statistics"].keys() == long["statistics"].keys() == names
-    assert len(names) == 20
+    assert len(names) == 22
     # Two of two, none of one, one pair of three; without ties the third has two of two.
     shares = [maths["statistics"][f"percent_agreement{ties}"]["value"] for ties in ("", "_no_ties")]
     assert shares == pytest.approx([(1 + 0 + 1 / 3) / 3, 2 / 3])

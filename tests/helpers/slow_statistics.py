@@ -80,8 +80,9 @@ class _Compared:
         return said if isinstance(said, int) else LABELS.index(said)
 
     def pattern(self, judgments: list[Judgment]) -> Key:
-        labels = Counter(self.label(j) for j in judgments)
-        return (self.part, *(labels[k] for k in range(4)))
+        grades = Counter(map(self._grade, judgments))
+        order = (-3, -2, -1, 0, 1, 2, 3, "first", "second", "both_bad")
+        return (self.part, *(grades[g] for g in order))
 
     def _agreement(self, count: _Count, counted: list[Judgment]) -> None:
         if not counted:
@@ -99,9 +100,6 @@ class _Compared:
         if strengths:
             mean = Fraction(sum(strengths), len(strengths))
             count.add("strength", (math.floor(mean + Fraction(1, 2)), *pattern), 1)
-        grades = Counter(map(self._grade, counted))
-        order = (-3, -2, -1, 0, 1, 2, 3, "first", "second", "both_bad")
-        count.add("grades", (self.part, *(grades[g] for g in order)), 1)
         for a, b in itertools.combinations(counted, 2):
             one, other = sorted((a, b), key=lambda j: j.annotator_id)
             count.add(
@@ -116,13 +114,15 @@ class _Compared:
             )
 
     def _sources(self, count: _Count, counted: list[Judgment], pattern: Key) -> None:
-        part, first, second, *rest = pattern
+        part, *graded, first, second, both_bad = pattern
         one, other = (c.source for c in self.completions)
         if (other or "") < (one or ""):
             one, other, first, second = other, one, second, first
-        count.add("sources", (one, other, part, first, second, *rest), 1)
+            graded.reverse()
+        count.add("sources", (one, other, part, *graded, first, second, both_bad), 1)
         if one != other:
-            count.add("wins", (one, other, part), first, second, *rest)
+            for_one, for_other = sum(graded[:3]) + first, sum(graded[4:]) + second
+            count.add("wins", (one, other, part), for_one, for_other, graded[3], both_bad)
 
     def _grade(self, judgment: Judgment) -> Any:
         label = LABELS[self.label(judgment)]

@@ -1,6 +1,7 @@
 """Coefficients against published values, tables worked out by hand, slow formulas and a peer."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.agreement import (
     FLEISS_1971,
@@ -17,6 +18,7 @@ from helpers.agreement import (
     share_of_equal_pairs,
 )
 from hypothesis import given, settings
+from irrCAC.raw import CAC
 from statsmodels.stats.inter_rater import fleiss_kappa as peer_fleiss_kappa
 
 from app.rules.coefficients import (
@@ -30,6 +32,7 @@ from app.rules.coefficients import (
     percent_agreement,
     percent_agreement_pairs,
 )
+from app.rules.krippendorff import krippendorff_alpha_nominal
 from app.rules.proportions import wilson
 
 EVERY = (
@@ -213,6 +216,36 @@ def test_fleiss_kappa_equals_the_peer_library_where_that_applies(seed):
 
     assert estimated(fleiss_kappa(counts)).value == pytest.approx(peer, abs=1e-9)
     assert estimated(fleiss_kappa_pooled(counts)).value == pytest.approx(peer, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_coefficients_of_tables_with_missing_labels_equal_those_of_irrcac(seed):
+    rng = np.random.default_rng(seed)
+    q, annotators, n = rng.integers((2, 2, 8), (5, 6, 40))
+    labels = rng.integers(0, q, (n, annotators)).astype(float)
+    labels[:q, 0] = range(q)
+    agreed = rng.random(n) < 0.5
+    labels[agreed] = labels[agreed][:, [0]]
+    # The first column stays, and in it every label.
+    missing = rng.random((n, annotators)) < 0.2
+    missing[:, 0] = False
+    labels[missing] = np.nan
+    counts = np.stack([(labels == k).sum(axis=1) for k in range(q)], axis=1)
+    rated = pd.DataFrame(labels)
+    peer, squared = (
+        CAC(rated, weights=weights, categories=list(range(q)), digits=12)
+        for weights in ("identity", "quadratic")
+    )
+    fleiss = peer.fleiss()["est"]
+
+    for found, expected in (
+        (percent_agreement(counts), fleiss["pa"]),
+        (fleiss_kappa(counts), fleiss["coefficient_value"]),
+        (gwet_ac1(counts), peer.gwet()["est"]["coefficient_value"]),
+        (gwet_ac2_quadratic(counts, range(q)), squared.gwet()["est"]["coefficient_value"]),
+        (krippendorff_alpha_nominal(counts), peer.krippendorff()["est"]["coefficient_value"]),
+    ):
+        assert estimated(found).value == pytest.approx(expected, abs=1e-9)
 
 
 @given(count_tables())

@@ -43,6 +43,11 @@ def statistics_of(**tables) -> ProjectStatistics:
     return ProjectStatistics(sums_with(**tables), waiting=0)
 
 
+def pattern(part, first=0, second=0, tie=0, both_bad=0, grades=(0, 0, 0, 0, 0, 0)):
+    """The end of a key: preferences without a strength, and those with one by -3 … -1, 1 … 3."""
+    return (part, *grades[:3], tie, *grades[3:], first, second, both_bad)
+
+
 def rows(table):
     return sorted(
         zip(
@@ -56,7 +61,13 @@ def rows(table):
 
 def test_a_table_has_the_patterns_of_its_slice_and_parts_as_units():
     found = statistics_of(
-        tag={(0, 3, 2, 0, 0, 0): (5,), (0, 4, 1, 1, 0, 0): (2,), (1, 3, 0, 1, 1, 0): (1,)}
+        tag={
+            (0, *pattern(3, 2)): (3,),
+            # Whatever their strength.
+            (0, *pattern(3, 1, grades=(0, 1, 0, 0, 0, 0))): (2,),
+            (0, *pattern(4, grades=(0, 0, 1, 0, 0, 1))): (2,),
+            (1, *pattern(3, 0, 1, 1)): (1,),
+        }
     )
 
     assert found.slices(Dimension.TAG) == [Slice("math", 7), Slice("safety", 1)]
@@ -68,10 +79,10 @@ def test_a_table_has_the_patterns_of_its_slice_and_parts_as_units():
 
 def test_slices_have_their_values_by_name():
     found = statistics_of(
-        sources={(2, 0, 1, 1, 0, 0, 0): (1,), (1, 2, 1, 1, 0, 0, 0): (4,)},
-        guideline={(0, 1, 1, 0, 0, 0): (1,), (1, 1, 1, 0, 0, 0): (2,)},
-        strength={(3, 1, 1, 0, 0, 0): (2,), (1, 1, 1, 0, 0, 0): (1,)},
-        week={(2940, 1, 1, 0, 0, 0): (2,), (2939, 1, 1, 0, 0, 0): (1,)},
+        sources={(2, 0, *pattern(1, 1)): (1,), (1, 2, *pattern(1, 1)): (4,)},
+        guideline={(0, *pattern(1, 1)): (1,), (1, *pattern(1, 1)): (2,)},
+        strength={(3, *pattern(1, 1)): (2,), (1, *pattern(1, 1)): (1,)},
+        week={(2940, *pattern(1, 1)): (2,), (2939, *pattern(1, 1)): (1,)},
     )
 
     assert found.slices(Dimension.SOURCES) == [Slice((None, "a"), 4), Slice(("a", "b"), 1)]
@@ -99,15 +110,22 @@ def test_an_empty_project_has_empty_tables():
 
 
 def test_grades_leave_out_what_has_no_place_on_the_scale():
+    both_ends = (1, 0, 0, 0, 0, 1)
+    patterns = {
+        pattern(0, grades=both_ends): (3,),
+        pattern(0, 1, 0, 0, 1, grades=both_ends): (2,),
+        pattern(5, 0, 2): (9,),
+        pattern(5, tie=1, grades=(0, 1, 0, 0, 0, 0)): (1,),
+    }
     found = statistics_of(
-        grades={
-            (0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0): (3,),
-            (0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 1): (2,),
-            (5, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0): (9,),
-        }
+        all=patterns,
+        tag={(1, *key): n for key, n in patterns.items()} | {(0, *pattern(5, tie=2)): (7,)},
     )
 
-    assert rows(found.graded_table()) == [(0, (1, 0, 0, 0, 0, 0, 1), 5)]
+    graded = [(0, (1, 0, 0, 0, 0, 0, 1), 5), (5, (0, 1, 0, 1, 0, 0, 0), 1)]
+    assert rows(found.graded_table()) == graded
+    assert rows(found.graded_table(Dimension.TAG, "safety")) == graded
+    assert rows(found.graded_table(Dimension.TAG, "math")) == [(5, (0, 0, 0, 2, 0, 0, 0), 7)]
 
 
 def test_pairs_and_wins_are_dense():
@@ -155,23 +173,23 @@ def test_what_is_known_of_an_annotator():
 
 
 def test_a_state_comes_back_and_one_of_another_format_does_not():
-    sums = sums_with(all={(0, 3, 2, 1, 4): (1,)}, gold={(1,): (6, 4)})
+    sums = sums_with(all={pattern(0, 3, 2, 1, 4): (1,)}, gold={(1,): (6, 4)})
 
     found = ProjectSums.from_bytes(sums.to_bytes())
 
     assert found is not None
     assert differences(found, sums) == []
     assert found.folded == 9
-    assert ProjectSums.from_bytes(sums.to_bytes().replace(b'"format":1', b'"format":0', 1)) is None
+    assert ProjectSums.from_bytes(sums.to_bytes().replace(b'"format":2', b'"format":1', 1)) is None
 
 
 def test_states_are_equal_whatever_numbers_names_have_and_a_difference_is_named():
-    sums = sums_with(gold={(1,): (6, 4)}, tag={(0, 0, 1, 0, 0, 0): (1,)})
+    sums = sums_with(gold={(1,): (6, 4)}, tag={(0, *pattern(0, 1)): (1,)})
     other = {**NAMES, "annotator": [ADA.hex], "tag": ["safety", "math"]}
-    tables = sums_with(gold={(0,): (6, 4)}, tag={(1, 0, 1, 0, 0, 0): (1,)}).tables
+    tables = sums_with(gold={(0,): (6, 4)}, tag={(1, *pattern(0, 1)): (1,)}).tables
 
     assert differences(sums, ProjectSums(Names(other), 9, tables)) == []
-    tables = sums_with(gold={(0,): (6, 3)}, tag={(1, 0, 1, 0, 0, 0): (1,)}).tables
+    tables = sums_with(gold={(0,): (6, 3)}, tag={(1, *pattern(0, 1)): (1,)}).tables
     assert differences(sums, ProjectSums(Names(other), 8, tables)) == [
         "judgments: kept 9, computed 8",
         f"gold ('{ADA.hex}',): kept (6, 4), computed (6, 3)",

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rules import sparse_sums
-from app.rules.sparse_sums import SparseSums, of_columns, summed
+from app.rules.sparse_sums import FEW, SparseSums, of_columns, summed
 
 small = st.integers(-3, 3)
 # Spans of which no two fit into 63 bits together, so that rows are ranked instead of packed.
 large = st.sampled_from([-(2**61), 0, 5, 2**61])
 keys = st.one_of(st.tuples(small, small), st.tuples(large, large), st.tuples(small, large))
-rows = st.lists(st.tuples(keys, st.tuples(st.integers(-4, 4), st.integers(-(2**40), 2**40))))
+values = st.tuples(st.integers(-4, 4), st.integers(-(2**40), 2**40))
+rows = st.lists(st.tuples(keys, values))
 
 
 def table(given):
@@ -48,6 +49,21 @@ def test_what_is_added_and_taken_away_again_leaves_the_same_table(one, other):
 
     assert read(both) == by_hand(one + other) == read(table(other).plus(table(one)))
     assert read(both.plus(table(other), times=-1)) == read(table(one))
+
+
+@given(
+    st.lists(st.tuples(keys, values), min_size=3 * FEW),
+    st.lists(st.tuples(keys, values), max_size=3),
+)
+def test_a_few_rows_are_added_to_many_as_any_others(many, few):
+    """Among them are rows that end at 0, which are gone."""
+    found = table(many)
+    taken = [(key, tuple(-value for value in sums)) for key, sums in read(found)[:1]]
+
+    both = found.plus(table(few + taken))
+
+    assert read(both) == by_hand(many + few + taken)
+    assert read(both.plus(table(few + taken), times=-1)) == read(found)
 
 
 @given(rows, rows)

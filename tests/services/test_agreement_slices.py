@@ -233,8 +233,8 @@ def test_fewer_than_twenty_comparisons_have_no_interval(database: Database) -> N
             n,
             ("a", "b"),
             ["many" if n < 80 else "few"],
-            (1, None, MAY_4),
-            (1 if n % 4 else 2, None, MAY_4),
+            (1, 1, MAY_4),
+            (1 if n % 4 else 2, 1, MAY_4),
         )
         for n in range(99)
     ]
@@ -321,8 +321,9 @@ def test_every_coefficient_of_a_slice_is_that_of_plain_loops_and_of_other_implem
 def test_only_the_statistics_that_are_asked_for_are_computed(six: Database) -> None:
     found = read(six)
     every = agreement_slices.by(found, Dimension.WEEK, []).rows
-    some = agreement_slices.by(found, Dimension.WEEK, [], [ALPHA, "gwet_ac1_no_ties"]).rows
-    assert [set(row.statistics) for row in some] == [{ALPHA, "gwet_ac1_no_ties"}] * 2
+    asked = {ALPHA, "gwet_ac1_no_ties", "krippendorff_alpha_graded"}
+    some = agreement_slices.by(found, Dimension.WEEK, [], asked).rows
+    assert [set(row.statistics) for row in some] == [asked] * 2
     for one, other in zip(every, some, strict=True):
         assert other.statistics[ALPHA] == one.statistics[ALPHA]
 
@@ -341,23 +342,78 @@ def test_programs_read_values_that_json_has(six: Database) -> None:
     assert values_of["week"] == ["2026-05-04", "2026-05-11"]
 
 
+GRADED = ("krippendorff_alpha_graded", "krippendorff_alpha_graded_no_ties")
+
+
+def graded_peer(grades: list[list[int]]) -> float:
+    """Of (N, 7) counts of the grades from -3 to 3."""
+    return krippendorff.alpha(
+        value_counts=grades, value_domain=list(range(-3, 4)), level_of_measurement="ordinal"
+    )
+
+
 def test_graded_alpha_is_that_of_another_implementation(six: Database) -> None:
-    found, without_ties = agreement_slices.graded_alpha(read(six))
+    found = agreement_slices.graded_alpha(read(six))
     # Grades -3 to 3 of the third, the first and the fourth comparison; others have no strengths.
     grades = [[0, 0, 1, 2, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 0]]
 
-    def peer(given: list[list[int]]) -> float:
-        return krippendorff.alpha(
-            value_counts=given, value_domain=list(range(-3, 4)), level_of_measurement="ordinal"
-        )
-
-    assert (found.value, found.n, found.reason) == (pytest.approx(peer(grades)), 3, FEW)
+    with_ties, without_ties = (found[name] for name in GRADED)
+    expected = (pytest.approx(graded_peer(grades)), 3, FEW)
+    assert (with_ties.value, with_ties.n, with_ties.reason) == expected
     # Without its ties, the third comparison has one grade left.
-    expected = (pytest.approx(peer(grades[1:])), 2, FEW)
+    expected = (pytest.approx(graded_peer(grades[1:])), 2, FEW)
     assert (without_ties.value, without_ties.n, without_ties.reason) == expected
     answer = told(six, Dimension.WEEK)
-    for name, statistic in (("graded", found), ("graded_no_ties", without_ties)):
-        assert answer[f"krippendorff_alpha_{name}"] == asdict(statistic)
+    assert [answer[name] for name in GRADED] == [asdict(with_ties), asdict(without_ties)]
+
+
+def test_graded_alpha_of_a_slice_is_that_of_another_implementation(database: Database) -> None:
+    make_project(database, pairs=0)
+    dice = random.Random(7)
+    votes: list[tuple[int | str, int | None]] = [
+        (1, 3), (1, 2), (1, 1), ("tie", None), (2, 1), (2, 2), (2, 3),
+        (1, None), (2, None), ("both_bad", None),
+    ]  # fmt: skip
+    grades: dict[str, list[list[int]]] = {"a and b": [], "a and c": []}
+    weeks: dict[str, list[list[int]]] = {"2026-05-04": [], "2026-05-11": []}
+    records = []
+    for n in range(200):
+        turned = n % 3 == 0
+        sources = ("a", "b") if n % 2 else ("a", "c")
+        leaning = dice.randrange(7)
+        weights = [4 / (1 + abs(grade - leaning)) for grade in range(7)] + [0.5, 0.5, 0.5]
+        given = dice.choices(range(10), weights, k=dice.randint(1, 4))
+        days = dice.choices((MAY_4, MAY_11), k=len(given))
+        for day in (MAY_4, MAY_11):
+            of_day = [k for k, when in zip(given, days, strict=True) if when == day]
+            weeks[f"{day}"].append([of_day.count(grade) for grade in range(7)])
+        # Of a source that stands second, much better is -3 and not 3.
+        ordered = [6 - k if turned and k < 7 else k for k in given]
+        grades[" and ".join(sources)].append([ordered.count(grade) for grade in range(7)])
+        records.append(
+            voted(
+                n,
+                sources[::-1] if turned else sources,
+                [],
+                *((*votes[k], day) for k, day in zip(given, days, strict=True)),
+            )
+        )
+    assert not import_plain(database, records).rejected
+
+    for dimension, expected in ((Dimension.SOURCES, grades), (Dimension.WEEK, weeks)):
+        rows = by(database, dimension).rows
+        assert {row.name for row in rows} == set(expected)
+        for row in rows:
+            of_row = np.array(expected[row.name])
+            no_ties = of_row * (np.arange(-3, 4) != 0)
+            for name, counts in zip(GRADED, (of_row, no_ties), strict=True):
+                shared = counts[counts.sum(axis=1) > 1]
+                statistic = row.statistics[name]
+                assert statistic.value == pytest.approx(graded_peer(shared.tolist()), abs=1e-9)
+                assert statistic.n == len(shared)
+                assert statistic.low is not None
+                assert statistic.high is not None
+                assert statistic.low < statistic.value < statistic.high
 
 
 def test_a_project_without_judgments_has_no_rows(database: Database) -> None:
@@ -365,4 +421,5 @@ def test_a_project_without_judgments_has_no_rows(database: Database) -> None:
     for dimension in agreement_slices.DIVIDED_BY:
         found = by(database, Dimension(dimension))
         assert (found.rows, found.left_out) == ([], 0)
-    assert [s.reason for s in agreement_slices.graded_alpha(read(database))] == ["no_overlap"] * 2
+    graded = agreement_slices.graded_alpha(read(database))
+    assert {name: one.reason for name, one in graded.items()} == dict.fromkeys(GRADED, "no_overlap")

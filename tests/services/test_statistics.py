@@ -380,5 +380,6 @@ def test_a_check_names_what_is_wrong(database):
     with database.reading() as session:
         problems = statistics.check(session, history.project_id)
 
-    assert {problem.split()[0] for problem in problems} == {"strength", "strengths", "grades"}
+    dimensions = {"all", "tag", "sources", "guideline", "week", "strength"}
+    assert {problem.split()[0] for problem in problems} == {*dimensions, "strengths"}
     assert any("kept (1,), computed None" in problem for problem in problems)

@@ -135,6 +135,8 @@ def test_every_coefficient_is_told_with_ties_and_without(judged: Site) -> None:
         ("figure=alpha", "Alpha, with ties", "0.67"),
         ("figure=alpha&ties=without", "Alpha, without ties", "0.44"),
         ("figure=ordinal&ties=without", "Alpha, ordinal, without ties", "0.44"),
+        ("figure=graded", "Alpha, graded, with ties", "0.42"),
+        ("figure=graded&ties=without", "Alpha, graded, without ties", "0.44"),
         ("figure=fleiss", "Fleiss’ kappa, with ties", "0.66"),
         ("figure=ac1&ties=without", "Gwet’s AC1, without ties", "0.33"),
     ],
@@ -144,7 +146,7 @@ def test_groups_follow_the_coefficient_that_is_chosen(
 ) -> None:
     text = words(admin_of(judged).get(f"/admin/kitchen/agreement?by=sources&{query}").text)
     table = text.partition(f"Sources {heading} Plot")[2]
-    n = " n 3" if "without" in query else ""
+    n = " n 3" if "without" in query else " n 4" if "graded" in query else ""
     assert f"model-alpha and model-beta {figure}{n} fewer than 20" in table
 
 
@@ -159,13 +161,13 @@ def test_what_is_chosen_of_groups_and_coefficients_stays_while_another_choice_is
         "by=week&amp;figure=ac1&amp;ties=with",
     ):
         assert query in links
-    assert len(links) == 5 + 6 + 2
+    assert len(links) == 5 + 7 + 2
 
 
 def test_a_group_without_two_judgments_is_undefined_and_says_why(site: Site) -> None:
     judge_all(site, site.person("ada"), ["1", "1", "tie", "2", "both_bad"])
     visit = admin_of(site)
-    for figure in ("agreement", "others", "alpha", "ordinal", "fleiss", "ac1"):
+    for figure in ("agreement", "others", "alpha", "ordinal", "graded", "fleiss", "ac1"):
         page = visit.get(f"/admin/kitchen/agreement?by=sources&figure={figure}")
         why = "undefined: no comparison has two such judgments yet (n = 0)"
         assert f"model-alpha and model-beta {why}" in words(page.text)
