@@ -25,6 +25,8 @@ from app.rules.coefficients import ratio
 from app.rules.judgment_table import Judgments
 from app.rules.proportions import Z95
 
+FEWEST_LARGE = 50
+"""Items that two annotators share from which a kappa has its large-sample interval."""
 _MOST_CELLS = 20_000_000
 
 
@@ -79,18 +81,21 @@ def kappas(tables: Integers | Floats, values: Sequence[float] | None = None) -> 
     return kappa
 
 
-def pair_kappa(
-    table: Integers,
-    values: Sequence[float] | None = None,
-    resampling: Resampling = Resampling(),
-) -> Statistic:
-    """Kappa of one (q, q) table; its interval resamples the items that both judged."""
-    q = len(table)
+def pair_kappa(table: Integers, resampling: Resampling = Resampling()) -> Statistic:
+    """Kappa of one (q, q) table. Its interval has the large-sample standard error (Fleiss, Cohen
+    and Everitt 1969) from 50 items on that both judged, and resamples these items below."""
+    n, q = int(table.sum()), len(table)
+    value = float(kappas(table[None])[0]) if n else float("nan")
+    if n >= FEWEST_LARGE and not np.isnan(value):
+        # Of the multinomial the derivatives by its cells are centred: their squares add up to the
+        # variance.
+        half = Z95 * float(np.sqrt((table * _gradients(table[None])[0] ** 2).sum()))
+        return Statistic(value=value, low=max(-1.0, value - half), high=min(1.0, value + half), n=n)
     summed = Summed(
         rows=np.eye(q * q),
         counts=np.ones(q * q, dtype=bool),
-        statistic=lambda sums: kappas(sums.reshape(-1, q, q), values),
-        undefined="one_category" if table.any() else "no_overlap",
+        statistic=lambda sums: kappas(sums.reshape(-1, q, q)),
+        undefined="one_category" if n else "no_overlap",
     )
     return bootstrap([summed], None, table.reshape(-1), resampling)[0]
 

@@ -79,11 +79,10 @@ def _patterns(
 ) -> tuple[Integers, Integers, Integers]:
     """Judgments counted by comparison and value: these two, and (N, 10) counts."""
     sums = sparse_sums.of_columns([comparison, value, column], [np.ones_like(column)])
-    changes = (np.diff(sums.keys[:, :2], axis=0) != 0).any(axis=1)
-    starts = np.concatenate([[True], changes]) if len(sums.keys) else np.zeros(0, bool)
-    counts = np.zeros((int(starts.sum()), len(LABEL_OF)), np.int64)
-    counts[np.cumsum(starts) - 1, sums.keys[:, 2]] = sums.values[:, 0]
-    return sums.keys[starts, 0], sums.keys[starts, 1], counts
+    both, where = sums.by_first(2)
+    counts = np.zeros((len(both), len(LABEL_OF)), np.int64)
+    counts[where, sums.keys[:, 2]] = sums.values[:, 0]
+    return both[:, 0], both[:, 1], counts
 
 
 def _slices(value: list[Integers], part: Integers, counts: Integers) -> SparseSums:

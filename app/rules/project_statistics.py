@@ -153,9 +153,9 @@ class ProjectStatistics:
         """What there is of a dimension: by value where values have an order (weeks, strengths),
         else the largest first."""
         table, width = self.sums.tables[dimension], _width(dimension)
-        values, where = np.unique(table.keys[:, :width], axis=0, return_inverse=True)
+        values, where = table.by_first(width)
         n = np.zeros(len(values), np.int64)
-        np.add.at(n, where.reshape(-1), table.values[:, 0])
+        np.add.at(n, where, table.values[:, 0])
         found = [
             Slice(self._value(dimension, key), count)
             for key, count in zip(values.tolist(), n.tolist(), strict=True)
@@ -187,9 +187,9 @@ class ProjectStatistics:
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""
         table, people = self.sums.tables["pairs"], self.sums.names.lists["annotator"]
-        pairs, where = np.unique(table.keys[:, :2], axis=0, return_inverse=True)
+        pairs, where = table.by_first(2)
         labels = np.zeros((len(pairs), len(LABELS), len(LABELS)), np.int64)
-        labels[where.reshape(-1), table.keys[:, 2], table.keys[:, 3]] = table.values[:, 0]
+        labels[where, table.keys[:, 2], table.keys[:, 3]] = table.values[:, 0]
         return [
             AnnotatorPair(UUID(people[a]), UUID(people[b]), counts)
             for (a, b), counts in zip(pairs.tolist(), labels, strict=True)
@@ -198,9 +198,9 @@ class ProjectStatistics:
     def wins(self) -> list[SourcePair]:
         """Every two different sources that were compared."""
         table, sources = self.sums.tables["wins"], self.sums.names.lists["source"]
-        pairs, where = np.unique(table.keys[:, :2], axis=0, return_inverse=True)
+        pairs, where = table.by_first(2)
         wins = np.zeros((len(pairs), PARTS, len(LABELS)), np.int64)
-        wins[where.reshape(-1), table.keys[:, 2]] = table.values
+        wins[where, table.keys[:, 2]] = table.values
         return [
             SourcePair(sources[i], sources[j], counts)
             for (i, j), counts in zip(pairs.tolist(), wins, strict=True)

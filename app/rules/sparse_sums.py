@@ -61,6 +61,14 @@ class SparseSums:
         chosen = self.keys[:, column] == key
         return SparseSums(self.keys[chosen], self.values[chosen])
 
+    def by_first(self, columns: int) -> tuple[Integers, Integers]:
+        """The different values of the first columns of keys, in order, and (N,) the place among
+        them of each row."""
+        first = self.keys[:, :columns]
+        is_new = np.ones(len(first), bool)
+        is_new[1:] = (first[1:] != first[:-1]).any(axis=1)
+        return first[is_new], np.cumsum(is_new) - 1
+
     def total(self) -> Integers:
         """(v,): the sums over all rows."""
         found: Integers = self.values.sum(axis=0)

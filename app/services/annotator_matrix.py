@@ -1,7 +1,8 @@
-"""How far every two annotators agree on what both judged."""
+"""How far every two annotators agree on what both judged, in a project or in a slice of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -9,24 +10,30 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator
-from app.rules.bootstrap import FEWEST_UNITS
-from app.rules.cohen import kappas
+from app.models.projects import Project
+from app.rules.bootstrap import FEWEST_UNITS, Integers, Statistic
+from app.rules.cohen import annotator_pairs, pair_kappa
+from app.rules.contributions import LABELS
+from app.rules.judgment_table import Judgments
 from app.rules.project_statistics import ProjectStatistics
+from app.rules.proportions import wilson
+from app.services import comparison_filters, counted_judgments
+from app.services.agreement import TIES
+from app.services.comparison_filters import ComparisonFilter
 
 MOST_SHOWN = 30
+Ties = Literal["with", "without"]
+Pair = tuple[UUID, UUID]
+DECISIVE = [i for i, label in enumerate(LABELS) if label not in TIES]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     n: int
-    """Comparisons that both judged."""
-    agreed: int
-    kappa: float | None
-    """None where both always gave the same single label."""
-
-    @property
-    def agreement(self) -> float:
-        return self.agreed / self.n
+    """Comparisons on which both gave such a verdict."""
+    agreement: Statistic
+    kappa: Statistic
+    """Undefined where both always gave the same single label."""
 
     @property
     def is_faint(self) -> bool:
@@ -37,32 +44,89 @@ class Cell:
 class AnnotatorMatrix:
     people: list[Annotator]
     """Those with most judgments first."""
-    cells: dict[tuple[UUID, UUID], Cell]
+    cells: dict[Pair, Cell]
     """Both ways; pairs without a comparison in common are not there."""
     total: int
     """Annotators who judged, whose names the filter lets through."""
+    is_cut: bool = False
+    """Whether the slice may have more comparisons than were looked at."""
 
 
 def for_project(
-    session: Session, statistics: ProjectStatistics, *, name: str = ""
+    session: Session, statistics: ProjectStatistics, *, ties: Ties = "with", name: str = ""
 ) -> AnnotatorMatrix:
     """The MOST_SHOWN with most judgments, of those whose name holds `name`."""
     counted = {who: sums.totals.counted for who, sums in statistics.annotators().items()}
+    tables = {(pair.a, pair.b): pair.labels for pair in statistics.pairs()}
+    return _matrix(session, counted, tables, ties, name)
+
+
+def for_slice(
+    session: Session,
+    project: Project,
+    wanted: ComparisonFilter,
+    *,
+    ties: Ties = "with",
+    name: str = "",
+) -> AnnotatorMatrix:
+    """The same over the judgments of a slice, as far as `comparison_filters.find` reaches. Raises
+    InvalidInput where the filter names an annotator or a version that is not there."""
+    found = comparison_filters.find(session, project, wanted)
+    given = counted_judgments.read(
+        session,
+        project,
+        *comparison_filters.judgments_of(session, project, wanted),
+        comparisons=found.ids,
+    )
+    people = given.people
+    pairs = annotator_pairs(
+        Judgments(
+            items=given.items,
+            annotators=given.annotators,
+            labels=given.labels,
+            n_items=len(found.ids),
+            n_annotators=len(people),
+            n_labels=len(LABELS),
+        )
+    )
+    counted = np.bincount(given.annotators, minlength=len(people)).tolist()
+    tables = {
+        (people[a], people[b]): table
+        for a, b, table in zip(
+            pairs.first.tolist(), pairs.second.tolist(), pairs.tables, strict=True
+        )
+    }
+    return _matrix(
+        session, dict(zip(people, counted, strict=True)), tables, ties, name, is_cut=found.is_cut
+    )
+
+
+def _matrix(
+    session: Session,
+    counted: Mapping[UUID, int],
+    tables: Mapping[Pair, Integers],
+    ties: Ties,
+    name: str,
+    *,
+    is_cut: bool = False,
+) -> AnnotatorMatrix:
+    """`tables` are (4, 4): how often the first gave label a and the second label b."""
     busiest = sorted(counted, key=lambda who: (-counted[who], who))
     people = _named(session, busiest, name.strip())
     shown = people[:MOST_SHOWN]
     wanted = {person.id for person in shown}
-    pairs = [pair for pair in statistics.pairs() if pair.a in wanted and pair.b in wanted]
-    cells: dict[tuple[UUID, UUID], Cell] = {}
-    if pairs:
-        for pair, kappa in zip(pairs, kappas(np.stack([p.labels for p in pairs])), strict=True):
-            cell = Cell(
-                n=int(pair.labels.sum()),
-                agreed=int(np.trace(pair.labels)),
-                kappa=None if np.isnan(kappa) else float(kappa),
+    kept = range(len(LABELS)) if ties == "with" else DECISIVE
+    cells: dict[Pair, Cell] = {}
+    for (a, b), labels in tables.items():
+        if a in wanted and b in wanted:
+            table = labels[np.ix_(kept, kept)]
+            n = int(table.sum())
+            cells[a, b] = cells[b, a] = Cell(
+                n=n,
+                agreement=wilson(int(np.trace(table)), n, undefined="no_overlap"),
+                kappa=pair_kappa(table),
             )
-            cells[pair.a, pair.b] = cells[pair.b, pair.a] = cell
-    return AnnotatorMatrix(people=shown, cells=cells, total=len(people))
+    return AnnotatorMatrix(people=shown, cells=cells, total=len(people), is_cut=is_cut)
 
 
 def _named(session: Session, annotators: Sequence[UUID], name: str) -> list[Annotator]:

@@ -133,6 +133,28 @@ def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
     return Found(ids, len(looked_at) == LOOK_AT)
 
 
+def judgments_of(
+    session: Session, project: Project, wanted: ComparisonFilter
+) -> list[ColumnElement[bool]]:
+    """Which judgments of the comparisons a slice consists of: those under one version of the
+    guideline, or of one week."""
+    version = _version(session, project, wanted.version)
+    return _under(wanted, version) + _within(wanted)
+
+
+def _under(wanted: ComparisonFilter, version: GuidelineVersion | None) -> list[ColumnElement[bool]]:
+    if wanted.version is None:
+        return []
+    return [Judgment.guideline_version_id == (version.id if version else None)]
+
+
+def _within(wanted: ComparisonFilter) -> list[ColumnElement[bool]]:
+    if wanted.week is None:
+        return []
+    start = datetime.combine(wanted.week, time(), UTC)
+    return [Judgment.received_at >= start, Judgment.received_at < start + WEEK]
+
+
 def has_tag(session: Session, tag: str) -> ColumnElement[bool]:
     """A condition on Comparison and Prompt. A tag is looked for as it is written in the stored
     JSON list, with what stands before it, so that nothing inside another tag is taken for it."""
@@ -177,8 +199,7 @@ def _driver(
         Judgment.project_id == project.id
     )
     if wanted.week is not None:
-        start = datetime.combine(wanted.week, time(), UTC)
-        within = received.where(Judgment.received_at >= start, Judgment.received_at < start + WEEK)
+        within = received.where(*_within(wanted))
         return _Driver(within.order_by(Judgment.received_at.desc()))
     if version is not None:
         # From when it was published on, nearly all follow it until the next one is.
@@ -255,10 +276,9 @@ def _conditions(
     if wanted.sources is not None:
         found.append(_has_sources(*wanted.sources))
     if wanted.version is not None and not wanted.cause:
-        found.append(_judged(Judgment.guideline_version_id == key))
+        found.append(_judged(*_under(wanted, version)))
     if wanted.week is not None:
-        start = datetime.combine(wanted.week, time(), UTC)
-        found.append(_judged(Judgment.received_at >= start, Judgment.received_at < start + WEEK))
+        found.append(_judged(*_within(wanted)))
     if wanted.strength is not None:
         found.append(_mean_strength() == wanted.strength)
     if wanted.outcome:

@@ -6,6 +6,7 @@ Ids are taken as the driver gives them: to make an object of each takes longer t
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from app.models.projects import Comparison, ComparisonCompletion, Completion, Pr
 from app.rules.bootstrap import Integers
 from app.rules.contributions import LABELS
 from app.rules.judged_batch import UNKNOWN
-from app.services.current import counts_for
+from app.services.current import counts
 
 _BATCH = 10_000
 
@@ -54,18 +55,23 @@ def read(
     session: Session,
     project: Project,
     *which: ColumnElement[bool],
+    comparisons: Collection[UUID] | None = None,
     with_contests: bool = False,
 ) -> CountedJudgments:
     """The judgments of comparisons of two that agreement counts, the first of each annotator.
 
-    `which` are further conditions on them and their comparisons.
+    `which` are further conditions on them and their comparisons; `comparisons` are those of
+    the project to look at, some ten thousand at most, all of them without it.
     """
     people: dict[Any, int] = {}
     numbers: dict[str | None, int] = {}
     items, annotators, labels, side_a, sources = (array("q") for _ in range(5))
     item, before = -1, None
     seen: set[Any] = set()
-    query = _query(project, with_contests).where(*which)
+    # Asked for both, SQLite would look through all of the project's.
+    of_project = Judgment.project_id == project.id
+    chosen = of_project if comparisons is None else Judgment.comparison_id.in_(comparisons)
+    query = _query(with_contests).where(chosen, *which)
     for comparison, who, verdict, preferred, first, *contest in session.connection().execute(query):
         if comparison != before:
             item, before, seen = item + 1, comparison, set()
@@ -90,7 +96,7 @@ def read(
     )
 
 
-def _query(project: Project, with_contests: bool) -> Select[Any]:
+def _query(with_contests: bool) -> Select[Any]:
     one, two = aliased(ComparisonCompletion), aliased(ComparisonCompletion)
     query = (
         select(
@@ -102,7 +108,7 @@ def _query(project: Project, with_contests: bool) -> Select[Any]:
         )
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .join(one, (one.comparison_id == Comparison.id) & (one.position == 0))
-        .where(*counts_for(project), Comparison.size == 2, Judgment.verdict != Verdict.RANKING)
+        .where(*counts(), Comparison.size == 2, Judgment.verdict != Verdict.RANKING)
         .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
         .execution_options(yield_per=_BATCH)
     )

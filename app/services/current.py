@@ -19,12 +19,12 @@ def is_current() -> ColumnElement[bool]:
 def counts_for(project: Project) -> tuple[ColumnElement[bool] | Any, ...]:
     """Conditions on Judgment joined with Comparison: the judgments that agreement, aggregation and
     export are made of. Gold items and repeats stay out."""
-    return (
-        Judgment.project_id == project.id,
-        Judgment.kind == "normal",
-        Comparison.kind == "normal",
-        is_current(),
-    )
+    return (Judgment.project_id == project.id, *counts())
+
+
+def counts() -> tuple[ColumnElement[bool] | Any, ...]:
+    """The same whatever the project."""
+    return (Judgment.kind == "normal", Comparison.kind == "normal", is_current())
 
 
 def clamp_page(page: int, total: int, per_page: int) -> tuple[int, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import Field
 from starlette.background import BackgroundTask
 
 from app.db import Database, utc_now
@@ -70,29 +72,43 @@ def list_annotators(
     return readings.catching_up(response, database, project.id, sums)
 
 
+class MatrixQuery(comparison_query.FilterQuery):
+    """A slice as lists of comparisons know it, and what is shown of it."""
+
+    name: Annotated[str, Field(max_length=200)] = ""
+    figure: Literal["agreement", "kappa"] = "agreement"
+    ties: annotator_matrix.Ties = "with"
+
+
 @router.get("/matrix")
 def show_matrix(
     request: Request,
     reviewer: CurrentReviewer,
     database: DatabaseDep,
     slug: str,
-    name: Name = "",
-    figure: Annotated[Literal["agreement", "kappa"], Query()] = "agreement",
+    query: Annotated[MatrixQuery, Query()],
 ) -> Response:
+    wanted = replace(comparison_query.read(query), show="judged")
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
     sums = statistics.read(database, project.id, now=utc_now())
+    ties, name = query.ties, query.name
     with database.reading() as session:
-        matrix = annotator_matrix.for_project(session, sums, name=name)
+        matrix = (
+            annotator_matrix.for_project(session, sums, ties=ties, name=name)
+            if wanted.is_plain
+            else annotator_matrix.for_slice(session, project, wanted, ties=ties, name=name)
+        )
     readings.write_down(database, reviewer, slug, {"annotators": [p.name for p in matrix.people]})
     response = render(
         request,
         "admin/matrix.html",
         project=project,
         matrix=matrix,
-        name=name,
-        figure=figure,
+        wanted=wanted,
+        query=query,
         waiting=sums.waiting,
+        filters=comparison_query,
     )
     return readings.catching_up(response, database, project.id, sums)
 

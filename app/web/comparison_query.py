@@ -16,7 +16,17 @@ from app.models.adjudications import Cause, Outcome
 from app.rules.tallies import LABELS
 from app.services.comparison_filters import LOOK_AT, SHOWN, UNCLEAR, ComparisonFilter
 
-__all__ = ["CAUSES", "LOOK_AT", "OUTCOMES", "STRENGTHS", "FilterQuery", "chips", "read", "write"]
+__all__ = [
+    "CAUSES",
+    "LOOK_AT",
+    "OUTCOMES",
+    "STRENGTHS",
+    "FilterQuery",
+    "chips",
+    "entries",
+    "read",
+    "write",
+]
 
 Entry = Annotated[str, Field(max_length=300)]
 SHOWS = ("all", *SHOWN)
@@ -82,8 +92,8 @@ def read(query: FilterQuery) -> ComparisonFilter:
     )
 
 
-def write(wanted: ComparisonFilter, **changes: Any) -> str:
-    """The query of the filter's list, with some fields changed; `show` comes first."""
+def entries(wanted: ComparisonFilter, **changes: Any) -> dict[str, str]:
+    """What the address of the filter's list holds, with some fields changed; `show` comes first."""
     wanted = replace(wanted, **changes)
     found = {"show": wanted.show}
     for field in fields(wanted):
@@ -96,7 +106,12 @@ def write(wanted: ComparisonFilter, **changes: Any) -> str:
             found[field.name] = ("-" if field.name == "counts" else ",").join(map(str, value))
         else:
             found[field.name] = "none" if value == 0 else str(value)
-    return urlencode(found)
+    return found
+
+
+def write(wanted: ComparisonFilter, **changes: Any) -> str:
+    """The same as a query."""
+    return urlencode(entries(wanted, **changes))
 
 
 def chips(wanted: ComparisonFilter) -> list[tuple[str, str]]:

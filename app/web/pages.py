@@ -22,7 +22,7 @@ def _percent(share: float, digits: int = 1) -> str:
 
 
 def _decimal(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:z.3f}".replace("-", "−")
 
 
 def _moment(moment: datetime | None) -> str:
@@ -41,10 +41,10 @@ def _seconds(milliseconds: float | None) -> str:
 def _number(value: float, kind: str, *, digits: int | None = None) -> str:
     """A figure as its kind is written: `share`, `coefficient`, `times`, or plain."""
     text = {
-        "share": lambda: f"{100 * value:.{1 if digits is None else digits}f} %",
-        "coefficient": lambda: f"{value:.{2 if digits is None else digits}f}",
-        "times": lambda: f"{value:.{2 if digits is None else digits}f} ×",
-    }.get(kind, lambda: f"{value:,.{0 if digits is None else digits}f}")()
+        "share": lambda: f"{100 * value:z.{1 if digits is None else digits}f} %",
+        "coefficient": lambda: f"{value:z.{2 if digits is None else digits}f}",
+        "times": lambda: f"{value:z.{2 if digits is None else digits}f} ×",
+    }.get(kind, lambda: f"{value:z,.{0 if digits is None else digits}f}")()
     return text.replace("-", "−")
 
 

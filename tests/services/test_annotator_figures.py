@@ -17,16 +17,20 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.models.judgments import Judgment
-from app.models.projects import Comparison, ComparisonCompletion, Project
+from app.models.projects import Comparison, ComparisonCompletion, Project, Prompt
+from app.rules.proportions import wilson
 from app.services import (
     annotator_figures,
     annotator_matrix,
     annotator_page,
+    guidelines,
     projects,
     statistics,
 )
+from app.services.annotator_matrix import AnnotatorMatrix
 from app.services.annotator_models import NO_FITS
 from app.services.annotator_page import TIME_LIMITS
+from app.services.comparison_filters import ComparisonFilter
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -103,6 +107,37 @@ def test_sides_known_answers_and_agreement_by_week_are_those_of_the_judgments(of
             assert weeks[who][monday][0] == pytest.approx(sum(credits))
 
 
+def check_cells(
+    matrix: AnnotatorMatrix, rows: list[tuple[Judgment, Comparison, Any]], labels: set[Any]
+) -> int:
+    """Against a loop over the comparisons on which two annotators gave such labels; how many pairs
+    share some."""
+    said, checked = by_comparison(rows), 0
+    for a, b in combinations(everybody(rows), 2):
+        shared = [(votes[a], votes[b]) for votes in said.values() if a in votes and b in votes]
+        both = [(x, y) for x, y in shared if x in labels and y in labels]
+        cell = matrix.cells.get((a, b))
+        assert (cell is None) == (not shared)
+        if cell is None:
+            continue
+        checked += bool(both)
+        agreed = sum(x == y for x, y in both)
+        assert (cell.n, matrix.cells[b, a]) == (len(both), cell)
+        assert cell.agreement == wilson(agreed, len(both), undefined="no_overlap")
+        assert cell.is_faint == (len(both) < 20)
+        firsts, seconds = Counter(x for x, _ in both), Counter(y for _, y in both)
+        chance = sum(firsts[label] * seconds[label] for label in firsts) / max(1, len(both)) ** 2
+        if not both:
+            assert (cell.kappa.value, cell.kappa.reason) == (None, "no_overlap")
+        elif chance == 1:
+            assert (cell.kappa.value, cell.kappa.reason) == (None, "one_category")
+        else:
+            kappa = (agreed / len(both) - chance) / (1 - chance)
+            assert cell.kappa.value == pytest.approx(kappa, abs=1e-9)
+            assert (cell.kappa.low is None) == (len(both) < 20)
+    return checked
+
+
 def test_two_annotators_agree_as_often_as_their_judgments_do(office):
     with office.reading() as session:
         project = projects.by_slug(session, SLUG)
@@ -110,29 +145,38 @@ def test_two_annotators_agree_as_often_as_their_judgments_do(office):
     sums = statistics.read(office, project.id, now=LATER)
     with office.reading() as session:
         matrix = annotator_matrix.for_project(session, sums)
+        without_ties = annotator_matrix.for_project(session, sums, ties="without")
         only = annotator_matrix.for_project(session, sums, name="GUES")
 
-    said = by_comparison(rows)
-    checked = 0
-    for a, b in combinations(everybody(rows), 2):
-        both = [(votes[a], votes[b]) for votes in said.values() if a in votes and b in votes]
-        if not both:
-            assert (a, b) not in matrix.cells
-            continue
-        checked += 1
-        cell = matrix.cells[a, b]
-        agreed = sum(x == y for x, y in both)
-        assert (cell.n, cell.agreed, matrix.cells[b, a]) == (len(both), agreed, cell)
-        firsts, seconds = Counter(x for x, _ in both), Counter(y for _, y in both)
-        chance = sum(firsts[label] * seconds[label] for label in firsts) / len(both) ** 2
-        if chance == 1:
-            assert cell.kappa is None
-        else:
-            kappa = (agreed / len(both) - chance) / (1 - chance)
-            assert cell.kappa == pytest.approx(kappa, abs=1e-9)
-        assert cell.is_faint == (len(both) < 20)
-    assert checked > 10
+    assert check_cells(matrix, rows, {0, 1, "tie", "both_bad"}) > 10
+    assert check_cells(without_ties, rows, {0, 1}) > 10
     assert [person.name for person in only.people] == ["guess"]
+
+
+def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+        rows = judged(session, project)
+        versions = {version.id: version for version in guidelines.versions(session, project)}
+        tags = {c.id: {*c.tags, *session.get_one(Prompt, c.prompt_id).tags} for _, c, _ in rows}
+    tag = Counter(tag for _, c, _ in rows for tag in tags[c.id]).most_common(1)[0][0]
+    monday = min(monday_of(j) for j, _, _ in rows)
+    version = next(iter(versions.values()))
+    for wanted, has in (
+        (ComparisonFilter(show="judged", tag=tag), lambda j, c: tag in tags[c.id]),
+        (ComparisonFilter(show="judged", week=monday), lambda j, _: monday_of(j) == monday),
+        (
+            ComparisonFilter(show="judged", version=version.version),
+            lambda j, _: j.guideline_version_id == version.id,
+        ),
+    ):
+        some = [row for row in rows if has(row[0], row[1])]
+        assert 0 < len(some) < len(rows)
+        with office.reading() as session:
+            for ties, labels in (("with", {0, 1, "tie", "both_bad"}), ("without", {0, 1})):
+                matrix = annotator_matrix.for_slice(session, project, wanted, ties=ties)
+                assert check_cells(matrix, some, labels) > 3
+                assert not matrix.is_cut
 
 
 def test_weeks_and_times_of_one_annotator_add_up_to_their_judgments(office):

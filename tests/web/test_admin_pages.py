@@ -3,11 +3,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from helpers.data import import_plain, pair
 from helpers.web import NOON, QUESTIONS, Site, Visit, add_comparisons, make_site
 
 from app.models.accounts import Annotator, Role
 from app.services import assignments, judgments, projects
 from app.services.judgments import Submission
+from app.web.pages import _templates
 
 FIRST_RESPONSES = {first for _, first, _ in QUESTIONS}
 
@@ -171,6 +173,35 @@ def test_a_group_without_two_judgments_is_undefined_and_says_why(site: Site) -> 
         page = visit.get(f"/admin/kitchen/agreement?by=sources&figure={figure}")
         why = "undefined: no comparison has two such judgments yet (n = 0)"
         assert f"model-alpha and model-beta {why}" in words(page.text)
+
+
+def test_who_agrees_with_whom_is_told_of_a_slice_with_ties_and_without(judged: Site) -> None:
+    for number, verdicts in ((90, ("tie", "tie")), (91, (1, 2))):
+        votes = [{"annotator": f"w{i}", "verdict": v} for i, v in enumerate(verdicts)]
+        record = pair(number, tags=["tea"], judgments=votes)
+        assert not import_plain(judged.database, [record], slug="kitchen").rejected
+    visit = admin_of(judged)
+    slices = visit.get("/admin/kitchen/agreement?by=tag").text
+    assert "/admin/kitchen/annotators/matrix?show=judged&amp;tag=tea" in slices
+
+    def told(query: str) -> str:
+        return words(visit.get(f"/admin/kitchen/annotators/matrix{query}").text)
+
+    # 1 1, 1 2, tie tie, 2 2: chance is (2 * 1 + 1 * 2 + 1 * 1) / 16 and (2 * 1 + 1 * 2) / 9.
+    assert "ada and grace 75.0 % n 4 fewer than 20" in told("")
+    assert f"ada and grace {1 - (1 / 4) / (11 / 16):.2f} n 4" in told("?figure=kappa")
+    assert "ada and grace 0.40 n 3" in told("?figure=kappa&ties=without")
+    assert re.search(r"w[01] and kitchen/w[01] 50\.0 % n 2", told("?tag=tea"))
+    assert "ada" not in told("?tag=tea").partition("Find")[2]
+    assert re.search(r"w[01] and kitchen/w[01] 0\.0 % n 1", told("?tag=tea&ties=without"))
+    assert "week" in visit.get("/admin/kitchen/annotators/matrix?week=soon").text
+    assert "Fewer than two annotators judged such comparisons" in told("?tag=coffee")
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
+    figures = _templates.from_string("{{ v | number('coefficient') }} {{ v | number('share') }}")
+    assert figures.render(v=-0.0004) == "0.00 0.0 %"
+    assert figures.render(v=-0.006) == "−0.01 −0.6 %"
 
 
 def test_annotators_are_listed_with_intervals_or_the_reason_for_none(judged: Site) -> None:
