@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.rules import sparse_sums
@@ -51,6 +51,8 @@ def test_what_is_added_and_taken_away_again_leaves_the_same_table(one, other):
     assert read(both.plus(table(other), times=-1)) == read(table(one))
 
 
+# Drawing so many rows is slow on a busy machine.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(keys, values), min_size=3 * FEW),
     st.lists(st.tuples(keys, values), max_size=3),
