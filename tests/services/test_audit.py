@@ -109,6 +109,7 @@ def test_the_database_refuses_to_change_or_remove_an_entry(database: Database) -
     assert verify(database).entries == 2
 
 
+@pytest.mark.own_database
 def test_a_changed_field_breaks_the_chain_at_its_entry(database: Database, ada: Annotator) -> None:
     write(database, "a", "b", "c", by=ada)
     drop_triggers(database)
@@ -136,6 +137,7 @@ def test_a_changed_field_breaks_the_chain_at_its_entry(database: Database, ada: 
         assert verify(database).problem is None
 
 
+@pytest.mark.own_database
 def test_a_changed_entry_whose_hash_was_made_anew_breaks_the_next(database: Database) -> None:
     write(database, "a", "b", "c")
     drop_triggers(database)
@@ -151,6 +153,7 @@ def test_a_changed_entry_whose_hash_was_made_anew_breaks_the_next(database: Data
     )
 
 
+@pytest.mark.own_database
 def test_a_removed_entry_is_noticed_in_the_middle_and_at_the_beginning(database: Database) -> None:
     write(database, "a", "b", "c", "d")
     drop_triggers(database)
@@ -163,6 +166,7 @@ def test_a_removed_entry_is_noticed_in_the_middle_and_at_the_beginning(database:
         assert "entries are missing" in found.problem
 
 
+@pytest.mark.own_database
 def test_entries_that_changed_places_are_noticed(database: Database) -> None:
     write(database, "a", "b", "c")
     drop_triggers(database)
@@ -175,6 +179,7 @@ def test_entries_that_changed_places_are_noticed(database: Database) -> None:
     assert found.problem is not None
 
 
+@pytest.mark.own_database
 def test_a_log_that_was_cut_off_is_whole_but_lacks_the_noted_hash(database: Database) -> None:
     write(database, "a", "b", "c")
     noted = verify(database).last_hash

@@ -22,6 +22,7 @@ from app.models.tables import metadata
 from app.services import audit, backup, backup_sqlite
 from app.services.backup_postgres import PostgresPrograms
 
+pytestmark = pytest.mark.own_database
 PROGRAMS = PostgresPrograms(find_binaries())
 
 

@@ -13,6 +13,7 @@ def test_a_database_that_can_be_written_has_no_problem(database):
     assert storage.problem(database) is None
 
 
+@pytest.mark.own_database
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_postgresql_that_may_only_be_read_is_seen(database: Database):
     with database.engine.begin() as connection:
