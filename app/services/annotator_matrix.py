@@ -17,7 +17,7 @@ from app.rules.contributions import LABELS
 from app.rules.judgment_table import Judgments
 from app.rules.project_statistics import ProjectStatistics
 from app.rules.proportions import wilson
-from app.services import comparison_filters, counted_judgments
+from app.services import comparison_search, counted_judgments
 from app.services.agreement import TIES
 from app.services.comparison_filters import ComparisonFilter
 
@@ -69,13 +69,13 @@ def for_slice(
     ties: Ties = "with",
     name: str = "",
 ) -> AnnotatorMatrix:
-    """The same over the judgments of a slice, as far as `comparison_filters.find` reaches. Raises
+    """The same over the judgments of a slice, as far as `comparison_search.find` reaches. Raises
     InvalidInput where the filter names an annotator or a version that is not there."""
-    found = comparison_filters.find(session, project, wanted)
+    found = comparison_search.find(session, project, wanted)
     given = counted_judgments.read(
         session,
         project,
-        *comparison_filters.judgments_of(session, project, wanted),
+        *comparison_search.judgments_of(session, project, wanted),
         comparisons=found.ids,
     )
     people = given.people

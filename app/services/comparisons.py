@@ -13,7 +13,8 @@ from app.models.tallies import ProjectContent
 from app.rules.excerpts import LONGEST, excerpt
 from app.services import adjudications
 from app.services.adjudications import Decided
-from app.services.comparison_filters import INDEXED, ComparisonFilter, find, from_index
+from app.services.comparison_filters import ComparisonFilter
+from app.services.comparison_search import INDEXED, find, from_index
 from app.services.current import clamp_page, is_current
 
 EVERYTHING = ComparisonFilter()

@@ -26,7 +26,8 @@ from app.rules.triage import (
     typical_seconds,
 )
 from app.services import adjudications
-from app.services.comparison_filters import LABEL_COUNTS, SPLIT, from_index, has_tag
+from app.services.comparison_filters import LABEL_COUNTS, has_tag
+from app.services.comparison_search import SPLIT, from_index
 from app.services.comparisons import count
 from app.services.current import clamp_page
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from app.errors import InvalidInput
 from app.models.adjudications import Cause, Outcome
 from app.rules.tallies import LABELS
-from app.services.comparison_filters import LOOK_AT, SHOWN, UNCLEAR, ComparisonFilter
+from app.services.comparison_filters import SHOWN, UNCLEAR, ComparisonFilter
+from app.services.comparison_search import LOOK_AT
 
 __all__ = [
     "CAUSES",

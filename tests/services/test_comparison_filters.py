@@ -16,7 +16,7 @@ from helpers.data import (
 )
 
 from app.errors import InvalidInput
-from app.services import comparison_filters, comparisons, guidelines
+from app.services import comparison_search, comparisons, guidelines
 from app.services.comparison_filters import ComparisonFilter
 
 MONDAY = date(2026, 5, 4)
@@ -169,9 +169,9 @@ def test_a_list_that_is_not_whole_says_so(filled, monkeypatch):
     with filled.reading() as session:
         project = project_of(session)
         # Three comparisons have the tag, and two were adjudicated.
-        monkeypatch.setattr(comparison_filters, "LOOK_AT", 2)
+        monkeypatch.setattr(comparison_search, "LOOK_AT", 2)
         cut = comparisons.page_of(session, project, ComparisonFilter(tag="code"))
-        monkeypatch.setattr(comparison_filters, "LOOK_AT", 3)
+        monkeypatch.setattr(comparison_search, "LOOK_AT", 3)
         whole = comparisons.page_of(session, project, ComparisonFilter(cause="taste"))
     assert cut.is_cut
     assert cut.total < 3

@@ -1,0 +1,200 @@
+"""Finds the comparisons that a filter lets through without reading a whole project.
+
+One filter drives: an index leads to at most LOOK_AT rows, and the other filters are asked of these
+alone. Where the index has more, the list says that it is not whole.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    and_,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.orm import Session
+
+from app.errors import InvalidInput
+from app.models.accounts import Annotator
+from app.models.adjudications import Adjudication
+from app.models.judgments import Flag, Judgment
+from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
+from app.models.tallies import AnnotatorDay
+from app.services.comparison_filters import (
+    LABEL_COUNTS,
+    ComparisonFilter,
+    conditions,
+    under,
+    within,
+)
+
+T = TypeVar("T")
+INDEXED: dict[str, tuple[str, str | None]] = {
+    "all": ("ix_comparisons_project", None),
+    "open": ("ix_comparisons_queue", "open_slots > 0"),
+    "judged": ("ix_comparisons_judged", "judged > 0"),
+    "contested": ("ix_comparisons_contested", "contested"),
+    "gold": ("ix_comparisons_gold", "kind = 'gold'"),
+}
+"""Lists with an index of their own, and its condition in the words of `models/projects.py`: a
+database reads a partial index only where a query says the same."""
+SPLIT = ("ix_comparisons_split", "contested")
+"""Contested comparisons by how often each label was given."""
+LOOK_AT = 10_000
+
+
+@dataclass(frozen=True)
+class Found:
+    ids: list[UUID]
+    is_cut: bool
+    """Whether LOOK_AT rows were looked at and there may be more."""
+
+
+def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
+    """All comparisons that a filter lets through, as far as LOOK_AT reaches. Raises InvalidInput
+    where it names an annotator or a version that is not there."""
+    people = [_annotator(session, name) for name in (wanted.annotator, wanted.other) if name]
+    version = _version(session, project, wanted.version)
+    driver = _driver(session, project, wanted, people, version)
+    rows = driver.query.limit(LOOK_AT).subquery()
+    passes = and_(true(), *conditions(session, wanted, people, version))
+    places = (rows.c.place, rows.c.comparison_id)
+    looked_at = session.execute(
+        select(rows.c.comparison_id, passes)
+        .select_from(rows)
+        .join(Comparison, Comparison.id == rows.c.comparison_id)
+        .join(Prompt, Prompt.id == Comparison.prompt_id)
+        .order_by(*(places if driver.oldest_first else [place.desc() for place in places]))
+    ).all()
+    ids = list(dict.fromkeys(comparison for comparison, let_through in looked_at if let_through))
+    return Found(ids, len(looked_at) == LOOK_AT)
+
+
+def judgments_of(
+    session: Session, project: Project, wanted: ComparisonFilter
+) -> list[ColumnElement[bool]]:
+    """Which judgments of the comparisons a slice consists of: those under one version of the
+    guideline, or of one week."""
+    version = _version(session, project, wanted.version)
+    return under(wanted, version) + within(wanted)
+
+
+@dataclass(frozen=True)
+class _Driver:
+    """Rows of `comparison_id` and `place`, best read in one direction of an index."""
+
+    query: Select[Any]
+    oldest_first: bool = False
+
+
+def _driver(
+    session: Session,
+    project: Project,
+    wanted: ComparisonFilter,
+    people: list[Annotator],
+    version: GuidelineVersion | None,
+) -> _Driver:
+    """The filter that leaves least to look at."""
+    if people:
+        return _by_annotator(session, project, people)
+    if wanted.outcome or wanted.cause or wanted.show == "adjudicated":
+        place = Adjudication.adjudicated_at
+        rows = _placed(Adjudication.comparison_id, place)
+        return _Driver(rows.where(Adjudication.project_id == project.id).order_by(place.desc()))
+    if wanted.show == "flagged":
+        rows = _placed(Flag.comparison_id, Flag.flagged_at)
+        return _Driver(rows.where(Flag.project_id == project.id).order_by(Flag.flagged_at.desc()))
+    received = _placed(Judgment.comparison_id, Judgment.received_at).where(
+        Judgment.project_id == project.id
+    )
+    if wanted.week is not None:
+        of_week = received.where(*within(wanted))
+        return _Driver(of_week.order_by(Judgment.received_at.desc()))
+    if version is not None:
+        # From when it was published on, nearly all follow it until the next one is.
+        since = received.where(Judgment.received_at >= version.published_at)
+        return _Driver(since.order_by(Judgment.received_at), oldest_first=True)
+    return _Driver(_listed(session, project, wanted))
+
+
+def _placed(comparison: Any, place: Any) -> Select[Any]:
+    return select(comparison.label("comparison_id"), place.label("place"))
+
+
+def _by_annotator(session: Session, project: Project, people: list[Annotator]) -> _Driver:
+    """The judgments of the one who judged less."""
+    judged = {
+        person: session.scalar(
+            select(func.sum(AnnotatorDay.judged)).where(
+                AnnotatorDay.project_id == project.id, AnnotatorDay.annotator_id == person.id
+            )
+        )
+        or 0
+        for person in people
+    }
+    fewest = min(people, key=lambda person: judged[person])
+    rows = _placed(Judgment.comparison_id, Judgment.received_at).where(
+        Judgment.annotator_id == fewest.id, Judgment.project_id == project.id
+    )
+    return _Driver(rows.order_by(Judgment.received_at.desc()))
+
+
+def _listed(session: Session, project: Project, wanted: ComparisonFilter) -> Select[Any]:
+    """Comparisons in the queue's order, from the shortest list that holds all that are wanted."""
+    shortest = "contested" if wanted.show == "unadjudicated" else wanted.show
+    if shortest == "all" and wanted.strength is not None:
+        shortest = "judged"
+    index, condition = SPLIT if wanted.counts is not None else INDEXED[shortest]
+    key = column("id", Uuid)
+    listed = from_index(session, project, index, condition, key.label("comparison_id"))
+    if wanted.counts is not None:
+        listed = listed.where(
+            *(column(name) == n for name, n in zip(LABEL_COUNTS, wanted.counts, strict=True))
+        )
+        return listed.add_columns(literal(0).label("place")).order_by(key.desc())
+    priority = column("priority", Integer)
+    return listed.add_columns(priority.label("place")).order_by(priority.desc(), key.desc())
+
+
+def from_index(
+    session: Session,
+    project: Project,
+    index: str,
+    condition: str | None,
+    selected: ColumnElement[T],
+) -> Select[T]:
+    """A query of an index of the project's comparisons. SQLite must be told to use it: it takes the
+    columns of the index's own condition for something that only the rows know."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    table = text(f"comparisons INDEXED BY {index}" if is_sqlite else "comparisons")
+    listed = select(selected).select_from(table).where(column("project_id", Uuid) == project.id)
+    return listed if condition is None else listed.where(text(condition))
+
+
+def _annotator(session: Session, name: str) -> Annotator:
+    found = session.scalar(select(Annotator).where(Annotator.name == name))
+    if found is None:
+        raise InvalidInput(f"There is no annotator {name!r}; the page Annotators has the names.")
+    return found
+
+
+def _version(session: Session, project: Project, number: int | None) -> GuidelineVersion | None:
+    if not number:
+        return None
+    found = session.scalar(
+        select(GuidelineVersion).where(
+            GuidelineVersion.project_id == project.id, GuidelineVersion.version == number
+        )
+    )
+    if found is None:
+        raise InvalidInput(f"The guideline of {project.slug} has no version {number}.")
+    return found
