@@ -120,12 +120,14 @@ def conditions(
 
 
 def under(wanted: ComparisonFilter, version: GuidelineVersion | None) -> list[ColumnElement[bool]]:
+    """Judgments under the version that a filter asks for."""
     if wanted.version is None:
         return []
     return [Judgment.guideline_version_id == (version.id if version else None)]
 
 
 def within(wanted: ComparisonFilter) -> list[ColumnElement[bool]]:
+    """Judgments of the week that it asks for."""
     if wanted.week is None:
         return []
     start = datetime.combine(wanted.week, time(), UTC)
