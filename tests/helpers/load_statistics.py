@@ -54,6 +54,10 @@ def wrong_statistics(url: str, stored: Stored) -> Iterator[str]:
     for row in stored.votes:
         labels = (row["n_first"], row["n_second"], row["n_tie"], row["n_both_bad"])
         expected[row["prompt_group"] % 32, *labels] += row["comparisons"]
-    kept = {key: n for key, (n,) in found.sums.rows("all").items()}
+    kept: Counter[tuple[int, ...]] = Counter()
+    for (part, *graded), (n,) in found.sums.rows("all").items():
+        # From the first is much better, over a tie, to the second is; then without a strength.
+        first, second = sum(graded[:3]) + graded[7], sum(graded[4:7]) + graded[8]
+        kept[part, first, second, graded[3], graded[9]] += n
     if kept != {key: n for key, n in expected.items() if n}:
         yield f"patterns: folded {kept}, counted {expected}"
