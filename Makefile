@@ -13,10 +13,12 @@ SERVE ?= 1
 SEED ?=
 PORT ?=
 DEMO_OPTIONS = $(if $(filter 0,$(SERVE)),--no-serve) $(if $(SEED),--seed $(SEED)) $(if $(PORT),--port $(PORT))
-# Two test processes keep two cores busy; one file stays in one process, with its server and browser.
-TEST_PROCESSES ?= 2
+# One more than two cores: some always waits for a server. One file stays in one process, with its
+# server and browser.
+TEST_PROCESSES ?= 3
 PYTEST_OPTIONS ?=
-PYTEST = OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 CHROMIUM="$$(cat $(VENV)/browser.path)" $(BIN)/python -m pytest
+# Tests start hundreds of Pythons; without compiled files each would compile all of our source.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 CHROMIUM="$$(cat $(VENV)/browser.path)" $(BIN)/python -m pytest
 
 QUICK ?=
 BENCH_OPTIONS ?=
