@@ -1,9 +1,13 @@
 """Fixtures that need a real server beside the test: PostgreSQL and a browser."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# What is imported stays: to look again and again for garbage in it takes a fifth of the collecting,
+# and of many tests.
+gc.disable()
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
@@ -15,10 +19,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 # These take from ten seconds to a minute, most of them in few tests.
 LONGEST_FILES = (
-    "test_readme.py", "test_crash.py", "test_real_votes.py", "test_race.py",
-    "test_storage_faults.py", "test_adjudication_in_browser.py", "test_screenshots.py",
-    "test_ppo.py", "test_compose.py", "test_statistics.py", "test_backup.py",
+    "test_readme.py", "test_cli.py", "test_storage_faults.py", "test_real_votes.py",
+    "test_crash.py", "test_race.py", "test_pages_in_browser.py", "test_route_matrix.py",
+    "test_ppo.py", "test_compose.py", "test_serving.py", "test_screenshots.py",
+    "test_adjudication_in_browser.py", "test_statistics.py", "test_backup.py", "test_queue_walk.py",
     "test_admin_walk_through.py", "test_dashboards_in_browser.py", "test_form_fuzz.py",
+    "test_filled.py", "test_gradients.py",
 )  # fmt: skip
 
 
@@ -26,6 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no process works on alone when the others have ended."""
     place = {name: number for number, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
