@@ -202,6 +202,8 @@ def _postgresql_engine(url: URL, *settings: str, **options: Any) -> Engine:
             "options": " ".join(f"-c {setting}" for setting in ("timezone=UTC", *settings)),
             "connect_timeout": TIMEOUT_SECONDS,
             "tcp_user_timeout": 1000 * TIMEOUT_SECONDS,
+            # Whoever prepares statements on it is `app/pipeline.py`.
+            "prepare_threshold": None,
         },
         **options,
     )

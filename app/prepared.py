@@ -1,25 +1,29 @@
 """Statements that run with every judgment, compiled once and run by the database's driver.
 
 SQLite answers such a statement in some 20 µs, inside this process and with its one writer waiting
-for us; SQLAlchemy's way to it takes four times as long, and on PostgreSQL as long as the statement
-itself. What SQLAlchemy knows is used: the text, and how each type goes in and comes out. Whenever
-anything is unusual (lists in IN, defaults made by Python), a statement goes SQLAlchemy's own way,
-and so does every error.
+for us; SQLAlchemy's way to it takes four times as long, and on PostgreSQL (`pipeline.py`) as long
+as the statement itself. What SQLAlchemy knows is used: the text, and how each type goes in and
+comes out. Whenever anything is unusual (lists in IN, defaults made by Python), a statement goes
+SQLAlchemy's own way, and so does every error.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Executable, Float, Select, UpdateBase
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
+from app.pipeline import Pipeline
+
 Convert = Callable[[Any], Any] | None
+NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+"""Writes values as `$1` and so on, as PostgreSQL itself does."""
 
 
 class Rows(list[Any]):
@@ -55,54 +59,47 @@ class Prepared:
     """A statement with the names of its values."""
 
     def __init__(self, statement: Executable, names: tuple[str, ...], dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))  # type: ignore[attr-defined]
+        words = dialect if dialect.name == "sqlite" else NUMBERED
+        compiled: Any = statement.compile(dialect=words, column_keys=list(names))  # type: ignore[attr-defined]
         self.text: str = compiled.string
         binds = compiled.binds
-        # By place on SQLite, by name on PostgreSQL.
-        places = compiled.positiontup or list(dict.fromkeys(compiled.bind_names.values()))
+        places = compiled.positiontup
         missing = [name for name in places if binds[name].required]
         if missing := [name for name in missing if name not in names]:
             raise TypeError(f"the statement needs values for {', '.join(missing)}: {self.text}")
         self.values: list[tuple[str, Any, Convert]] = [
             (name, binds[name].value, _going_in(binds[name].type, dialect)) for name in places
         ]
-        self.is_positional = compiled.positiontup is not None
         self.is_usual = not (
             any(bind.expanding for bind in binds.values())
             or compiled.insert_prefetch
             or compiled.update_prefetch
         )
-        self.row: Callable[..., Any] | None = None
+        self.row: Callable[[Iterable[Any]], Any] | None = None
         self.coming_out: list[tuple[int, Callable[[Any], Any]]] = []
         columns = _columns_of(statement)
         if columns:
-            self.row = namedtuple("Row", [str(c.key) for c in columns], rename=True)  # type: ignore[misc]
+            row: Any = namedtuple("Row", [str(c.key) for c in columns], rename=True)  # type: ignore[misc]
+            self.row = row._make
             converters = [_coming_out(column.type, dialect) for column in columns]
             self.coming_out = [(i, c) for i, c in enumerate(converters) if c is not None]
 
-    def converted(self, given: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
+    def converted(self, given: Mapping[str, Any]) -> list[Any]:
+        """The values in their places."""
         values = []
         for name, default, convert in self.values:
             value = given.get(name, default)
             values.append(value if convert is None else convert(value))
-        if self.is_positional:
-            return values
-        return {name: value for (name, _, _), value in zip(self.values, values, strict=True)}
+        return values
 
-    def send(self, driver: Any, given: Mapping[str, Any]) -> Any:
-        """`driver` is a connection of sqlite3 or psycopg; gives its cursor."""
-        return driver.execute(self.text, self.converted(given))
-
-    def rows(self, cursor: Any) -> Rows:
-        if self.row is None:
-            return Rows()
-        rows = Rows()
-        for found in cursor.fetchall():
-            cells = list(found)
-            for i, convert_cell in self.coming_out:
-                cells[i] = convert_cell(cells[i])
-            rows.append(self.row(*cells))
-        return rows
+    def make_row(self, found: Iterable[Any]) -> Any:
+        assert self.row is not None, "the statement gives rows"
+        if not self.coming_out:
+            return self.row(found)
+        cells = list(found)
+        for i, convert_cell in self.coming_out:
+            cells[i] = convert_cell(cells[i])
+        return self.row(cells)
 
 
 def _columns_of(statement: Executable) -> list[Any]:
@@ -140,36 +137,53 @@ def run(session: Session, statement: Executable, **values: Any) -> Rows:
 
 def run_on(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:
     """The same, on a connection."""
-    dialect = connection.dialect
-    prepared = _prepare(statement, tuple(values), dialect)
-    if not prepared.is_usual:
-        return _run_usually(connection, statement, values)
-    try:
-        return prepared.rows(prepared.send(connection.connection.driver_connection, values))
-    except dialect.loaded_dbapi.Error as error:
-        # Told and counted as every other error of the database is.
-        connection._handle_dbapi_exception(error, prepared.text, None, None, None)
-        raise AssertionError("that raises always") from error
+    return _run(connection, [Asked(statement, values)])[0]
 
 
 def run_all(session: Session, *asked: Asked) -> list[Rows]:
     """Run statements in this order, none of which needs what another one gives. PostgreSQL is sent
     all at once, with the BEGIN before them: to ask and wait takes longer than most statements."""
-    connection = _connection(session)
+    return _run(_connection(session), asked)
+
+
+def _run(connection: Connection, asked: Sequence[Asked]) -> list[Rows]:
     prepared = [_prepare(a.statement, tuple(a.values), connection.dialect) for a in asked]
-    if connection.dialect.name == "sqlite" or not all(p.is_usual for p in prepared):
-        return [run_on(connection, a.statement, a.values) for a in asked]
-    driver: Any = connection.connection.driver_connection
-    has_begun = driver.pgconn.transaction_status != TransactionStatus.IDLE
-    if len(asked) == 1 and has_begun:
-        return [run_on(connection, asked[0].statement, asked[0].values)]
+    if not all(p.is_usual for p in prepared):
+        return [_run_usually(connection, a) for a in asked]
+    run_directly = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
     try:
-        with driver.pipeline():
-            cursors = [p.send(driver, a.values) for p, a in zip(prepared, asked, strict=True)]
-        return [p.rows(cursor) for p, cursor in zip(prepared, cursors, strict=True)]
+        return run_directly(connection, prepared, asked)
     except connection.dialect.loaded_dbapi.Error as error:
+        # Told and counted as every other error of the database is.
         connection._handle_dbapi_exception(error, prepared[0].text, None, None, None)
         raise AssertionError("that raises always") from error
+
+
+def _on_sqlite(
+    connection: Connection, prepared: Sequence[Prepared], asked: Sequence[Asked]
+) -> list[Rows]:
+    driver: Any = connection.connection.driver_connection
+    answers = []
+    for statement, (_, values) in zip(prepared, asked, strict=True):
+        cursor = driver.execute(statement.text, statement.converted(values))
+        answers.append(Rows(map(statement.make_row, cursor.fetchall() if statement.row else ())))
+    return answers
+
+
+def _on_postgresql(
+    connection: Connection, prepared: Sequence[Prepared], asked: Sequence[Asked]
+) -> list[Rows]:
+    pipeline: Pipeline | None = connection.info.get(Pipeline)
+    if pipeline is None:
+        driver: Any = connection.connection.driver_connection
+        pipeline = connection.info[Pipeline] = Pipeline(driver)
+    results = pipeline.ask(
+        [(p.text, p.converted(a.values)) for p, a in zip(prepared, asked, strict=True)]
+    )
+    return [
+        Rows(pipeline.rows(result, p.make_row) if p.row else ())
+        for p, result in zip(prepared, results, strict=True)
+    ]
 
 
 def _connection(session: Session) -> Connection:
@@ -181,6 +195,6 @@ def _connection(session: Session) -> Connection:
     return known
 
 
-def _run_usually(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:
-    result = connection.execute(statement, values)
+def _run_usually(connection: Connection, asked: Asked) -> Rows:
+    result = connection.execute(*asked)
     return Rows(result.all()) if result.returns_rows else Rows()

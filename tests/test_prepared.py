@@ -79,6 +79,18 @@ def test_changes_are_part_of_the_transaction_and_can_be_undone(database):
         assert run(session, BY_SLUG, slug="p").one().name == "Ünïcode 🙂"
 
 
+def test_a_statement_runs_again_after_others_ran_the_usual_way_and_were_undone(database):
+    key = add_project(database)
+    for _ in range(3):
+        with database.writing() as session:
+            run(session, RENAME, project=key, new_name="other")
+            for _ in range(8):
+                session.execute(select(Project.slug))
+            session.rollback()
+    with database.writing() as session:
+        assert run(session, BY_SLUG, slug="p").one().name == "Ünïcode 🙂"
+
+
 def test_an_answer_without_rows_says_so(database):
     with database.reading() as session:
         found = run(session, BY_SLUG, slug="missing")

@@ -227,19 +227,19 @@ def test_a_repeat_comes_back_once_and_not_before_its_time(database):
 def statements(database):
     """The SQL of what runs in the block, also of what goes to the driver directly."""
     found: list[str] = []
-    send_directly = Prepared.send
+    convert = Prepared.converted
 
     def note(_connection, _cursor, statement, *_rest) -> None:
         found.append(statement)
 
-    def note_direct(self, driver, given):
+    def note_direct(self, given):
         found.append(self.text)
-        return send_directly(self, driver, given)
+        return convert(self, given)
 
     for engine in database.engines:
         event.listen(engine, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Prepared, "send", note_direct)
+        patch.setattr(Prepared, "converted", note_direct)
         yield found
     for engine in database.engines:
         event.remove(engine, "before_cursor_execute", note)
