@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.routing import BaseRoute
 
 from app.api import v1
@@ -42,8 +42,17 @@ from app.web.body_limits import MOST_FIELDS, MOST_FILES, BodyLimit, NestingLimit
 from app.web.errors import install_error_pages
 from app.web.request_limits import RequestLimiter, limit_requests
 from app.web.security import MAX_BODY_BYTES, SecurityHeaders
+from app.web.visitors import look_up_visitor
 
-ASKED_FIRST = [Depends(limit_requests), Depends(refuse_forged_requests)]
+
+async def _admit(request: Request) -> None:
+    """What every route asks first: one dependency, because each costs as much as what it does."""
+    visitor = await look_up_visitor(request)
+    limit_requests(request, visitor)
+    await refuse_forged_requests(request, visitor)
+
+
+ASKED_FIRST = [Depends(_admit)]
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ class ApiMay(Rule):
         return reaches(role, self.role)
 
     async def __call__(self, request: Request) -> Annotator:
-        database = cast(Database, request.app.state.database)
+        database = database_of(request)
         now, token = utc_now(), _token(request)
         bearer = tokens.authenticate(database, token, now=now)
         if bearer.used_long_ago(now):
@@ -63,17 +63,20 @@ def _token(request: Request) -> str:
     return token.strip()
 
 
-# Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.
-async def _database_of(request: Request) -> Database:
+def database_of(request: Request) -> Database:
     return cast(Database, request.app.state.database)
 
 
-async def _settings_of(request: Request) -> Settings:
+def settings_of(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
+# Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.
+async def _database_of(request: Request) -> Database:
+    return database_of(request)
+
+
 DatabaseDep = Annotated[Database, Depends(_database_of)]
-SettingsDep = Annotated[Settings, Depends(_settings_of)]
 Annotating = Annotated[Annotator, Depends(ApiMay(Scope.ANNOTATE, Role.ANNOTATOR))]
 Reading = Annotated[Annotator, Depends(ApiMay(Scope.READ, Role.ANNOTATOR))]
 ReadingOthers = Annotated[Annotator, Depends(ApiMay(Scope.READ, Role.REVIEWER))]

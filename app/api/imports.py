@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from app.api.access import DatabaseDep, Importing, SettingsDep
+from app.api.access import DatabaseDep, Importing, settings_of
 from app.api.answers import NDJSON, described
 from app.api.schemas import ImportAnswer, Slug
 from app.db import Database, utc_now
@@ -53,7 +53,7 @@ router = APIRouter(tags=["Importing"])
     },
 )
 async def import_lines(
-    request: Request, admin: Importing, database: DatabaseDep, settings: SettingsDep, slug: Slug
+    request: Request, admin: Importing, database: DatabaseDep, slug: Slug
 ) -> Response:
     """A line that cannot be taken never stops the rest.
 
@@ -72,7 +72,7 @@ async def import_lines(
     rejects = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with tempfile.TemporaryFile() as body:
-            await _receive(request.stream(), body, settings.import_megabytes)
+            await _receive(request.stream(), body, settings_of(request).import_megabytes)
             summary = await to_thread.run_sync(
                 _import, database, admin, slug, body, rejects, limiter=_one_at_a_time
             )

@@ -1,13 +1,17 @@
-"""Taking comparisons and judging them, as `services` decide; for programs that have a token."""
+"""Taking comparisons and judging them, as `services` decide; for programs that have a token.
+
+What judging asks with every request is taken from the request itself: to have it handed in as a
+dependency costs more.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from app import metrics
 from app.api import answers
-from app.api.access import Annotating, DatabaseDep, SettingsDep
+from app.api.access import Annotating, database_of, settings_of
 from app.api.answers import described
 from app.api.schemas import (
     AssignmentAnswer,
@@ -39,17 +43,19 @@ router = APIRouter(tags=["Judging"])
     ),
 )
 @short_within(NEXT_SECONDS)
-def take_assignment(
-    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, slug: Slug
-) -> Response:
+def take_assignment(request: Request, annotator: Annotating, slug: Slug) -> Response:
     """Asking again before you have judged or skipped it gives the same one, and extends its lease.
 
     409 says that you have to read the current guideline first.
     """
-    with metrics.leasing() as seen, database.writing() as session:
+    with metrics.leasing() as seen, database_of(request).writing() as session:
         project = projects.get_for(session, annotator, slug)
         view = assignments.lease_next(
-            session, project, annotator, lease_seconds=settings.lease_seconds, now=utc_now()
+            session,
+            project,
+            annotator,
+            lease_seconds=settings_of(request).lease_seconds,
+            now=utc_now(),
         )
         seen.outcome = "leased" if view is not None else "nothing_left"
     if view is None:
@@ -76,14 +82,14 @@ def take_assignment(
 )
 @short
 def submit_judgment(
-    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: JudgmentRequest
+    request: Request, annotator: Annotating, assignment_id: AssignmentId, body: JudgmentRequest
 ) -> Response:
     """The judgment is on disk before it is answered. Where you get no answer, send the same request
     again: its key makes sure that it is stored once.
 
     409 says that you judged or skipped this comparison before, or used the key for another one.
     """
-    with metrics.submitting() as seen, database.writing() as session:
+    with metrics.submitting() as seen, database_of(request).writing() as session:
         submitted = judgments.submit(
             session, annotator, assignment_id, body.submission(), now=utc_now()
         )
@@ -102,10 +108,10 @@ def submit_judgment(
 )
 @short
 def skip(
-    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
+    request: Request, annotator: Annotating, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
     """A skip is not a verdict. Skipping again changes nothing."""
-    with metrics.skipping(), database.writing() as session:
+    with metrics.skipping(), database_of(request).writing() as session:
         judgments.skip(session, annotator, assignment_id, body.reason, now=utc_now())
     return Response(status_code=204)
 
@@ -118,10 +124,10 @@ def skip(
 )
 @short
 def flag(
-    annotator: Annotating, database: DatabaseDep, assignment_id: AssignmentId, body: ReasonRequest
+    request: Request, annotator: Annotating, assignment_id: AssignmentId, body: ReasonRequest
 ) -> Response:
     """Beside whatever verdict it gets."""
-    with database.writing() as session:
+    with database_of(request).writing() as session:
         judgments.flag(session, annotator, assignment_id, body.reason, now=utc_now())
     return Response(status_code=204)
 
@@ -134,19 +140,17 @@ def flag(
     ),
 )
 @short
-def extend_lease(
-    annotator: Annotating, database: DatabaseDep, settings: SettingsDep, assignment_id: AssignmentId
-) -> Response:
+def extend_lease(request: Request, annotator: Annotating, assignment_id: AssignmentId) -> Response:
     """Send it now and then while you work on a comparison.
 
     409 says that the lease is over; a judgment is kept all the same.
     """
-    with database.writing() as session:
+    with database_of(request).writing() as session:
         expires_at = assignments.heartbeat(
             session,
             annotator,
             assignment_id,
-            lease_seconds=settings.lease_seconds,
+            lease_seconds=settings_of(request).lease_seconds,
             now=utc_now(),
         )
     return JSONResponse({"lease_expires_at": iso(expires_at)})

@@ -69,7 +69,7 @@ def _comes_from_another_site(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
-async def refuse_forged_requests(request: Request, visitor: CurrentVisitor) -> None:
+async def refuse_forged_requests(request: Request, visitor: Visitor) -> None:
     """A request that changes something must come from this site and carry the visitor's token."""
     if request.method in SAFE_METHODS:
         return

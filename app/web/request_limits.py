@@ -16,7 +16,7 @@ from fastapi import Request
 
 from app.errors import TooManyRequests
 from app.settings import Settings
-from app.web.visitors import CurrentVisitor, address_of, bearer_token
+from app.web.visitors import Visitor, address_of, bearer_token
 
 STRANGERS_SHARE = 4
 """Who is not signed in gets one of so many parts of a person's limit."""
@@ -47,7 +47,7 @@ class RequestLimiter:
             )
 
 
-async def limit_requests(request: Request, visitor: CurrentVisitor) -> None:
+def limit_requests(request: Request, visitor: Visitor) -> None:
     """Count the request for the person, the token or the address that it comes from."""
     if request.url.path in UNCOUNTED:
         return

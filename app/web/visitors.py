@@ -104,8 +104,8 @@ def _stranger(request: Request, settings: Settings) -> Visitor:
     )
 
 
-async def current_visitor(request: Request) -> Visitor:
-    """Looked up once a request; also kept on `request.state` for the error page."""
+async def look_up_visitor(request: Request) -> Visitor:
+    """Once a request, before its route; kept on `request.state`, also for the error page."""
     settings = settings_of(request)
     token = request.cookies.get(_cookie_name(settings, "prefloop_session"))
     signed_in = None
@@ -120,6 +120,10 @@ async def current_visitor(request: Request) -> Visitor:
 
 
 # Coroutines, because FastAPI runs plain functions in a thread, which costs more than they do.
+async def _visitor_for_route(request: Request) -> Visitor:
+    return cast(Visitor, request.state.visitor)
+
+
 async def _database_for_route(request: Request) -> Database:
     return database_of(request)
 
@@ -128,6 +132,6 @@ async def _settings_for_route(request: Request) -> Settings:
     return settings_of(request)
 
 
-CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
+CurrentVisitor = Annotated[Visitor, Depends(_visitor_for_route)]
 DatabaseDep = Annotated[Database, Depends(_database_for_route)]
 SettingsDep = Annotated[Settings, Depends(_settings_for_route)]
