@@ -139,7 +139,8 @@ def find_the_weakest_annotator(page: Page, said: list[Said]) -> str:
     page.get_by_role("link", name="Weakest first").and_(page.locator("[aria-current]")).wait_for()
     names = {one.annotator for one in said}
     agreement = {name: agreement_with_others(said, name) for name in names}
-    in_order = sorted(names, key=lambda name: upper_end(*agreement[name]))
+    # Of equally weak ones the first by name comes first.
+    in_order = sorted(names, key=lambda name: (round(upper_end(*agreement[name]), 9), name))
     people = page.locator("table.people tbody tr")
     assert [words(link) for link in people.locator("th a").all()] == in_order
 
@@ -244,10 +245,11 @@ def see_agreement_by_version(page: Page, said: list[Said]) -> None:
         under_it = [one for one in said if one.version == version]
         share, n = pair_agreement(under_it)
         row = table.get_by_role("row", name=f"Version {version}")
-        figure, overlap, contested = row.locator("td:not(.dot-cell)").all()
+        figure, overlap, contested, who = row.locator("td:not(.dot-cell)").all()
         split = [given for given in labels_of(under_it).values() if len(set(given)) > 1]
         assert shows(words(figure), share)
         assert (words(overlap), words(contested)) == (str(n), str(len(split)))
+        assert who.get_by_role("link", name="who with whom").count() == 1
         # Few comparisons are shown grey, with the reason and without an interval.
         is_faint = n < 20
         assert is_faint == (version == 3)
