@@ -1,4 +1,4 @@
-"""Brings a database to the schema this version expects, and says whether it is there."""
+"""Brings a database to the schema this version expects."""
 
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 import migrations
+from app import revisions
 from app.db import Database, utc_now
 from app.models.projects import Project
 from app.models.tallies import ProjectContent
@@ -26,21 +27,9 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def head_revision() -> str:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None, "there is at least one migration"
-    return head
-
-
-def revisions() -> set[str]:
+def known_revisions() -> set[str]:
     """Every revision that this version can bring up to date, and its own."""
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
-def current_revision(database: Database) -> str | None:
-    """The revision the database is at; None for an empty one."""
-    with database.connecting() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(database: Database, revision: str = "head") -> str | None:
@@ -54,7 +43,7 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
         after = MigrationContext.configure(connection).get_current_revision()
-        if before is not None and before != after == head_revision():
+        if before is not None and before != after == revisions.expected():
             with Session(connection) as session:
                 for project in session.scalars(select(Project)).all():
                     projects.append(project.id)

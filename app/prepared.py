@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Executable, Float, Select, UpdateBase
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
-from app.pipeline import Pipeline
+if TYPE_CHECKING:
+    from app.pipeline import Pipeline
 
 Convert = Callable[[Any], Any] | None
-NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-"""Writes values as `$1` and so on, as PostgreSQL itself does."""
 
 
 class Rows(list[Any]):
@@ -59,7 +57,7 @@ class Prepared:
     """A statement with the names of its values."""
 
     def __init__(self, statement: Executable, names: tuple[str, ...], dialect: Dialect) -> None:
-        words = dialect if dialect.name == "sqlite" else NUMBERED
+        words = dialect if dialect.name == "sqlite" else _numbered()
         compiled: Any = statement.compile(dialect=words, column_keys=list(names))  # type: ignore[attr-defined]
         self.text: str = compiled.string
         binds = compiled.binds
@@ -100,6 +98,15 @@ class Prepared:
         for i, convert_cell in self.coming_out:
             cells[i] = convert_cell(cells[i])
         return self.row(cells)
+
+
+@cache
+def _numbered() -> Dialect:
+    """Writes values as `$1` and so on, as PostgreSQL itself does."""
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+    dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    return dialect
 
 
 def _columns_of(statement: Executable) -> list[Any]:
@@ -173,10 +180,13 @@ def _on_sqlite(
 def _on_postgresql(
     connection: Connection, prepared: Sequence[Prepared], asked: Sequence[Asked]
 ) -> list[Rows]:
-    pipeline: Pipeline | None = connection.info.get(Pipeline)
+    pipeline: Pipeline | None = connection.info.get("pipeline")
     if pipeline is None:
+        # Whoever works on SQLite has no need of psycopg.
+        from app.pipeline import Pipeline
+
         driver: Any = connection.connection.driver_connection
-        pipeline = connection.info[Pipeline] = Pipeline(driver)
+        pipeline = connection.info["pipeline"] = Pipeline(driver)
     results = pipeline.ask(
         [(p.text, p.converted(a.values)) for p, a in zip(prepared, asked, strict=True)]
     )

@@ -32,7 +32,7 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Replace what is there, unasked.")] = False,
 ) -> None:
     """Replace everything in the database by a backup, after checking that it is whole."""
-    from app import migrate
+    from app import revisions
     from app.services import backup as backups
 
     database = open_database(migrated=False)
@@ -43,8 +43,8 @@ def restore(
         say(f"Restored {backups.contents(database)}.")
     finally:
         database.dispose()
-    if revision != migrate.head_revision():
-        say(f"Brought from revision {revision} to {migrate.head_revision()}.")
+    if revision != revisions.expected():
+        say(f"Brought from revision {revision} to {revisions.expected()}.")
 
 
 def _confirm(database: "Database", yes: bool) -> None:

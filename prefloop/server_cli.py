@@ -20,14 +20,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 def open_database(*, migrated: bool = True) -> "Database":
     """The database that PREFLOOP_DATABASE_URL names. Raises where its tables are not there yet."""
-    from app import migrate
+    from app import revisions
     from app.db import Database
     from app.errors import InvalidInput
     from app.settings import Settings
 
     database = Database(Settings().database_url)
     if migrated:
-        found, expected = migrate.current_revision(database), migrate.head_revision()
+        found, expected = revisions.current(database), revisions.expected()
         if found != expected:
             where = database.url.render_as_string(hide_password=True)
             raise InvalidInput(
@@ -80,11 +80,11 @@ def require_free_port(host: str, port: int) -> None:
 @command
 def db_upgrade() -> None:
     """Create the tables or bring them to this version. Safe to repeat."""
-    from app import migrate
+    from app import migrate, revisions
 
     database = open_database(migrated=False)
     before = migrate.upgrade(database)
-    after = migrate.current_revision(database)
+    after = revisions.current(database)
     say(f"Database is up to date ({after})." if before == after else f"{before} -> {after}")
 
 

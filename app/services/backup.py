@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import func, inspect, select
 
-from app import migrate
+from app import migrate, revisions
 from app.db import Database
 from app.errors import Conflict, InvalidInput
 from app.models.judgments import Judgment
@@ -56,7 +56,7 @@ def contents(database: Database) -> Contents | None:
 
 def back_up(database: Database, path: Path, programs: PostgresPrograms) -> None:
     """Write all that is committed now into a new file, which is checked before it gets its name."""
-    if migrate.current_revision(database) is None:
+    if revisions.current(database) is None:
         raise InvalidInput("The database has no tables, so there is nothing to back up.")
     with _written_whole(path.absolute()) as partial:
         if database.is_sqlite:
@@ -79,7 +79,7 @@ def revision_of(database: Database, path: Path, programs: PostgresPrograms) -> s
         revision = backup_sqlite.check(path)
     else:
         revision = backup_postgres.check(path, programs)
-    if revision not in migrate.revisions():
+    if revision not in migrate.known_revisions():
         raise InvalidInput(
             f"{path} is at revision {revision}, which this version does not know. "
             "Restore it with the version that wrote it, or a later one."
@@ -93,8 +93,8 @@ def restore(database: Database, path: Path, programs: PostgresPrograms) -> None:
     It happens in one transaction: after a failure everything is as before. Then the tables are
     brought to this version.
     """
-    found = None if _is_missing(database) else migrate.current_revision(database)
-    if found is not None and found not in migrate.revisions():
+    found = None if _is_missing(database) else revisions.current(database)
+    if found is not None and found not in migrate.known_revisions():
         raise Conflict(
             f"The database is at revision {found}, which this version does not know, so it cannot "
             "be replaced safely. Use the version that it belongs to."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
+from app import revisions
 from app.errors import StorageUnavailable
-from app.migrate import current_revision, head_revision
 from app.services import storage
 from app.web.access import Anyone
 from app.web.visitors import DatabaseDep
@@ -22,10 +22,10 @@ def healthz(visitor: Anyone) -> Response:
 @router.get("/readyz")
 def readyz(visitor: Anyone, database: DatabaseDep) -> Response:
     try:
-        found, problem = current_revision(database), storage.problem(database)
+        found, problem = revisions.current(database), storage.problem(database)
     except StorageUnavailable:
         return PlainTextResponse("the database does not answer\n", status_code=503)
-    expected = head_revision()
+    expected = revisions.expected()
     if found != expected:
         return PlainTextResponse(
             f"database is at {found or 'nothing'}, this version needs {expected}: "

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from helpers.postgres import PostgresServer
 from sqlalchemy import inspect
 
-from app import migrate
+import migrations
+from app import migrate, revisions
 from app.db import Database
 from app.models import tables
 
@@ -34,7 +36,12 @@ def test_the_migrations_build_exactly_the_tables(empty_database):
     with empty_database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
-    assert migrate.current_revision(empty_database) == migrate.head_revision()
+    assert revisions.current(empty_database) == revisions.expected()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_knows():
+    folder = Path(migrations.__file__).parent
+    assert revisions.expected() == ScriptDirectory(folder).get_current_head()
 
 
 def test_the_migrations_can_be_undone_and_done_again(empty_database):

@@ -14,7 +14,7 @@ from helpers.data import NOON, add_annotator, import_plain, lease, make_project,
 from helpers.postgres import find_binaries
 from sqlalchemy import inspect, select, text
 
-from app import migrate
+from app import migrate, revisions
 from app.db import Database
 from app.errors import Conflict, InvalidInput, PrefloopError, StorageUnavailable
 from app.models.projects import Project
@@ -74,7 +74,7 @@ def test_a_backup_restored_elsewhere_holds_every_row(filled, elsewhere, tmp_path
     revision = backup.revision_of(elsewhere, tmp_path / "b", PROGRAMS)
     backup.restore(elsewhere, tmp_path / "b", PROGRAMS)
 
-    assert revision == migrate.head_revision()
+    assert revision == revisions.expected()
     assert rows_of(elsewhere) == rows_of(filled)
     assert backup.contents(elsewhere) == backup.Contents(projects=1, comparisons=4, judgments=3)
     with elsewhere.reading() as session:
@@ -111,7 +111,7 @@ def test_an_older_backup_is_brought_to_this_version(filled, elsewhere, tmp_path)
     assert backup.revision_of(elsewhere, tmp_path / "b", PROGRAMS) == "0002"
     backup.restore(elsewhere, tmp_path / "b", PROGRAMS)
 
-    assert migrate.current_revision(elsewhere) == migrate.head_revision()
+    assert revisions.current(elsewhere) == revisions.expected()
     assert backup.contents(elsewhere) == backup.Contents(projects=1, comparisons=4, judgments=3)
 
 
