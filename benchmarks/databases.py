@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.postgres import PostgresServer, find_binaries
@@ -44,7 +45,7 @@ class SqliteDatabases:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: set[Path] = set()
+        self._is_read = False
 
     def __enter__(self) -> SqliteDatabases:
         return self
@@ -64,7 +65,9 @@ class SqliteDatabases:
             for leftover in self._folder.glob(f"{part.name}*"):
                 leftover.unlink()
         if comparisons > SMALL:
-            self._read_once(kept)
+            if not self._is_read:
+                _read([kept])
+                self._is_read = True
             return f"sqlite:///{kept}"
         run = self._folder / "run.db"
         for leftover in self._folder.glob("run.db*"):
@@ -72,14 +75,14 @@ class SqliteDatabases:
         shutil.copy(kept, run)
         return f"sqlite:///{run}"
 
-    def _read_once(self, path: Path) -> None:
-        """Put the file into memory, where it was after its seeding and where a server that has run
-        for some days has it; a first run would wait for the disk otherwise."""
-        if path not in self._read:
-            self._read.add(path)
-            with path.open("rb") as file:
-                while file.read(1 << 24):
-                    pass
+
+def _read(paths: Iterable[Path]) -> None:
+    """Put files into memory, where they were after their seeding and where a server that has run
+    for some days has them; a first run would wait for the disk otherwise."""
+    for path in paths:
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
 
 
 def _close_log(path: Path) -> None:
@@ -98,6 +101,7 @@ class PostgresDatabases(PostgresServer):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._kept = folder / "postgres"
+        self._is_read = False
         # Names of databases must be the same in every run.
         self._tag = "bench"
 
@@ -119,6 +123,9 @@ class PostgresDatabases(PostgresServer):
                 )
             )
         if comparisons > SMALL:
+            if not self._is_read:
+                _read(self._files(kept))
+                self._is_read = True
             return self._address(kept)
         if self._has("run"):
             self._drop_database(self._full_name("run"))
@@ -137,6 +144,11 @@ class PostgresDatabases(PostgresServer):
     def _address(self, name: str) -> str:
         url: URL = self._url_object().set(database=self._full_name(name))
         return url.render_as_string(hide_password=False)
+
+    def _files(self, name: str) -> list[Path]:
+        query = sql.SQL("SELECT oid FROM pg_database WHERE datname = {}")
+        ((folder,),) = self._execute(query.format(sql.Literal(self._full_name(name))))
+        return list((self._data_folder() / "base" / str(folder)).iterdir())
 
     def _has(self, name: str) -> bool:
         query = sql.SQL("SELECT 1 FROM pg_database WHERE datname = {}")
