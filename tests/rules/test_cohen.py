@@ -107,10 +107,15 @@ def test_the_interval_of_many_common_items_is_that_of_the_peer_library(table):
     found = pair_kappa(table)
     if found.value is None:
         return
-    peer = peer_kappa(table)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        peer = peer_kappa(table)
+    if np.isnan(peer.std_kappa):
+        # The peer's variance rounds to a little less than 0.
+        assert found.high - found.low < 1e-6
+        return
 
-    assert found.low == pytest.approx(max(-1, peer.kappa_low), abs=1e-9)
-    assert found.high == pytest.approx(min(1, peer.kappa_upp), abs=1e-9)
+    assert found.low == pytest.approx(max(-1, peer.kappa_low), abs=1e-7)
+    assert found.high == pytest.approx(min(1, peer.kappa_upp), abs=1e-7)
 
 
 @pytest.mark.parametrize("table", [[[18, 4], [3, 20]], [[10, 5, 2], [3, 12, 1], [4, 2, 9]]])
