@@ -34,7 +34,7 @@ def known_revisions() -> set[str]:
 
 def upgrade(database: Database, revision: str = "head") -> str | None:
     """Bring the database to a revision; one that was filled before sums were kept gets them
-    computed, and every filled one the state of its statistics.
+    computed, and every filled one the state of its statistics, also where only their format is new.
 
     An SQLite file that is not there is made. Gives the revision that was found.
     """
@@ -43,7 +43,7 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), revision)
         after = MigrationContext.configure(connection).get_current_revision()
-        if before is not None and before != after == revisions.expected():
+        if before is not None and after == revisions.expected():
             with Session(connection) as session:
                 for project in session.scalars(select(Project)).all():
                     projects.append(project.id)

@@ -45,7 +45,6 @@ class SqliteDatabases:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._is_read = False
 
     def __enter__(self) -> SqliteDatabases:
         return self
@@ -65,9 +64,7 @@ class SqliteDatabases:
             for leftover in self._folder.glob(f"{part.name}*"):
                 leftover.unlink()
         if comparisons > SMALL:
-            if not self._is_read:
-                _read([kept])
-                self._is_read = True
+            _read([kept])
             return f"sqlite:///{kept}"
         run = self._folder / "run.db"
         for leftover in self._folder.glob("run.db*"):
@@ -77,8 +74,9 @@ class SqliteDatabases:
 
 
 def _read(paths: Iterable[Path]) -> None:
-    """Put files into memory, where they were after their seeding and where a server that has run
-    for some days has them; a first run would wait for the disk otherwise."""
+    """Put files into memory, where a server that has run for some days has them; what is measured
+    would wait for the disk otherwise. Before every drive, because systems take unused memory back
+    within minutes."""
     for path in paths:
         with path.open("rb") as file:
             while file.read(1 << 24):
@@ -101,7 +99,6 @@ class PostgresDatabases(PostgresServer):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._kept = folder / "postgres"
-        self._is_read = False
         # Names of databases must be the same in every run.
         self._tag = "bench"
 
@@ -123,9 +120,7 @@ class PostgresDatabases(PostgresServer):
                 )
             )
         if comparisons > SMALL:
-            if not self._is_read:
-                _read(self._files(kept))
-                self._is_read = True
+            _read(self._files(kept))
             return self._address(kept)
         if self._has("run"):
             self._drop_database(self._full_name("run"))

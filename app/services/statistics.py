@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database
@@ -35,6 +35,9 @@ from app.upserts import upsert
 
 FOLDED_AT_ONCE = 2000
 """Pending judgments that are folded in one transaction, and before a page is shown."""
+LARGE, FEW = 100_000, 100
+"""With so many judgments in its sums, a project has only so few more folded before a page is shown,
+and of more all after it: that takes most of a second."""
 BUILT_AT_ONCE = 10_000
 """Comparisons in memory while a state is built."""
 IN_LIST = 900
@@ -48,18 +51,22 @@ class _Kept:
 
 
 def read(database: Database, project_id: UUID, *, now: datetime) -> ProjectStatistics:
-    """The project's statistics, with up to FOLDED_AT_ONCE pending judgments folded in; the answer
-    says how many are still waiting, for `catch_up` after the page is shown.
+    """The project's statistics, with up to FOLDED_AT_ONCE pending judgments folded in, in a large
+    one with a FEW; the answer says how many still wait, for `catch_up` after the page is shown.
 
     A project without a state has it built first, which takes minutes where there are millions of
     judgments: imports and upgrades do it before anybody asks.
     """
-    fold(database, project_id, now=now)
+    of_project = PendingJudgment.project_id == project_id
+    pending = select(func.count()).where(of_project)
+    with database.reading() as session:
+        folded = session.scalar(select(KeptSums.folded).where(KeptSums.project_id == project_id))
+        is_at_once = (folded or 0) < LARGE or (session.scalar(pending) or 0) <= FEW
+    if is_at_once:
+        fold(database, project_id, now=now)
     with database.reading() as session:
         kept = _kept(session, project_id)
-        waiting = session.scalar(
-            select(func.count()).where(PendingJudgment.project_id == project_id)
-        )
+        waiting = session.scalar(pending)
     # Somebody may have asked this moment for the state to be built anew.
     return ProjectStatistics(kept.sums or ProjectSums(), waiting or 0)
 
@@ -113,11 +120,11 @@ def changing(
         yield
         return
     sums = kept.sums
-    for rows in _read_some(session, project_id, comparisons, sums.names):
+    for rows in _read_some(session, comparisons, sums.names):
         sums = sums.plus(sums_of(rows.batch, ~rows.pending), times=-1)
     yield
     session.flush()
-    for rows in _read_some(session, project_id, comparisons, sums.names):
+    for rows in _read_some(session, comparisons, sums.names):
         sums = sums.plus(sums_of(rows.batch, ~rows.pending))
     _put(session, project_id, kept.version, sums.to_bytes(), sums.folded, now=now)
 
@@ -130,7 +137,7 @@ def check(session: Session, project_id: UUID) -> list[str]:
         return []
     computed = ProjectSums(kept.names)
     for which in _parts(session, project_id):
-        rows = statistics_rows.read(session, project_id, which, kept.names)
+        rows = statistics_rows.read(session, which, kept.names)
         kept = _replaced(kept, rows, ~rows.pending)
         computed = _replaced(computed, rows, ~rows.everything)
     return differences(kept, computed)
@@ -145,7 +152,7 @@ def _build(database: Database, project_id: UUID, *, now: datetime) -> bool:
         if kept.sums is not None:
             return True
         for which in _parts(session, project_id):
-            rows = statistics_rows.read(session, project_id, which, sums.names)
+            rows = statistics_rows.read(session, which, sums.names)
             sums = _replaced(sums, rows, ~rows.everything)
             taken += rows.pending_ids
     _write(database, project_id, kept.version, sums, taken, now=now)
@@ -195,21 +202,19 @@ def _read_pending(session: Session, project_id: UUID, sums: ProjectSums) -> Judg
     chosen = select(PendingJudgment.comparison_id).where(
         of_project, PendingJudgment.comparison_id <= first[-1]
     )
-    return statistics_rows.read(session, project_id, lambda key: key.in_(chosen), sums.names)
+    return statistics_rows.read(session, lambda key, _: key.in_(chosen), sums.names)
 
 
 def _read_some(
-    session: Session, project_id: UUID, comparisons: Collection[UUID], names: Names
+    session: Session, comparisons: Collection[UUID], names: Names
 ) -> Iterator[JudgedRows]:
     keys = sorted(comparisons)
     for start in range(0, len(keys), IN_LIST):
-        yield statistics_rows.read(
-            session, project_id, _among(keys[start : start + IN_LIST]), names
-        )
+        yield statistics_rows.read(session, _among(keys[start : start + IN_LIST]), names)
 
 
 def _among(keys: Sequence[UUID]) -> Which:
-    return lambda key: key.in_(keys)
+    return lambda key, _: key.in_(keys)
 
 
 def _parts(session: Session, project_id: UUID) -> Iterator[Which]:
@@ -223,15 +228,16 @@ def _parts(session: Session, project_id: UUID) -> Iterator[Which]:
             .offset(BUILT_AT_ONCE - 1)
             .limit(1)
         ) or UUID(int=2**128 - 1)
-        yield partial(_is_between, first=first, last=last)
+        yield partial(_is_between, of=project_id, first=first, last=last)
         if last.int == 2**128 - 1:
             return
         first = UUID(int=last.int + 1)
 
 
-def _is_between(column: Any, first: UUID, last: UUID) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.between(first, last)
-    return found
+def _is_between(
+    key: Any, project: Any, *, of: UUID, first: UUID, last: UUID
+) -> ColumnElement[bool]:
+    return and_(project == of, key.between(first, last))
 
 
 def _replaced(sums: ProjectSums, rows: JudgedRows, before: Flags) -> ProjectSums:

@@ -40,8 +40,10 @@ from app.rules.judged_batch import (
 from app.rules.project_sums import Names
 from app.rules.text_features import TextFeatures, features, words
 
-Which = Callable[[Any], ColumnElement[bool]]
-"""Given a column of comparisons' ids, the condition that chooses comparisons."""
+Which = Callable[[Any, Any], ColumnElement[bool]]
+"""Given the columns of comparisons' and of projects' ids, the condition that chooses comparisons of
+one project. Where it names comparisons it leaves out the project, or SQLite looks through all of
+that one's judgments."""
 KINDS = {"normal": NORMAL, "gold": GOLD, "repeat": REPEAT}
 UNDECIDED = {Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
 
@@ -83,10 +85,10 @@ class JudgedRows:
         ]
 
 
-def read(session: Session, project_id: UUID, which: Which, names: Names) -> JudgedRows:
-    """The judgments of the chosen comparisons of a project; `names` learns the new ones."""
-    compared = _Compared(session, project_id, which, names)
-    judged = _Judged(session, project_id, which, compared, names)
+def read(session: Session, which: Which, names: Names) -> JudgedRows:
+    """The judgments of the chosen comparisons; `names` learns the new ones."""
+    compared = _Compared(session, which, names)
+    judged = _Judged(session, which, compared, names)
     return JudgedRows(
         batch=Batch(
             compared=compared.arrays(),
@@ -104,10 +106,9 @@ def read(session: Session, project_id: UUID, which: Which, names: Names) -> Judg
 class _Compared:
     """The chosen comparisons that were judged, in the order of their ids."""
 
-    def __init__(self, session: Session, project_id: UUID, which: Which, names: Names) -> None:
+    def __init__(self, session: Session, which: Which, names: Names) -> None:
         chosen = (
-            which(Comparison.id),
-            Comparison.project_id == project_id,
+            which(Comparison.id, Comparison.project_id),
             exists().where(Judgment.comparison_id == Comparison.id),
         )
         self.rows = (
@@ -196,7 +197,6 @@ class _Judged:
     def __init__(
         self,
         session: Session,
-        project_id: UUID,
         which: Which,
         compared: _Compared,
         names: Names,
@@ -225,7 +225,7 @@ class _Judged:
                     _raw(PendingJudgment.judgment_id),
                 )
                 .outerjoin(PendingJudgment, PendingJudgment.judgment_id == Judgment.id)
-                .where(which(Judgment.comparison_id), Judgment.project_id == project_id)
+                .where(which(Judgment.comparison_id, Judgment.project_id))
                 .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
             )
             .all()
