@@ -46,6 +46,8 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
         if before is not None and after == revisions.expected():
             with Session(connection) as session:
                 for project in session.scalars(select(Project)).all():
+                    if before == after and not statistics.is_outdated(session, project.id):
+                        continue
                     projects.append(project.id)
                     # In the same transaction: nobody finds new tables without their sums.
                     if session.get(ProjectContent, project.id) is None:

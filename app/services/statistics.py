@@ -98,6 +98,12 @@ def fold(database: Database, project_id: UUID, *, now: datetime) -> bool:
     return not written or len(taken) >= FOLDED_AT_ONCE
 
 
+def is_outdated(session: Session, project_id: UUID) -> bool:
+    """Whether the state is of another format, and would be built anew by who reads it first."""
+    state = session.scalar(select(KeptSums.state).where(KeptSums.project_id == project_id))
+    return state is not None and ProjectSums.from_bytes(state) is None
+
+
 def forget(session: Session, project_id: UUID, *, now: datetime) -> None:
     """Let the state be built anew, and one that is being built not be written."""
     row = {"project_id": project_id, "version": 1, "updated_at": now, "folded": 0, "state": None}
