@@ -20,6 +20,7 @@ from app.services import (
     statistics,
 )
 from app.services.agreement_slices import By
+from app.services.annotator_matrix import Ties
 from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -30,7 +31,6 @@ from app.web.visitors import DatabaseDep
 router = APIRouter(prefix="/admin/{slug}/agreement")
 
 Figure = Literal["agreement", "others", "alpha", "ordinal", "graded", "fleiss", "ac1"]
-Ties = Literal["with", "without"]
 
 
 @dataclass(frozen=True)
