@@ -315,5 +315,6 @@ def _common_part(scores: Floats, prompts: Integers) -> Floats:
 
 
 def _around(value: Floats, variances: Floats) -> Estimates:
-    half = Z95 * np.sqrt(variances)
+    # What is known for certain, as the skill of one alone, may have a variance rounded below 0.
+    half = Z95 * np.sqrt(np.maximum(variances, 0.0))
     return Estimates(value=value, low=value - half, high=value + half)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy.orm import Session
 
@@ -26,11 +27,23 @@ def pair(number: int, **extra: Any) -> dict[str, Any]:
     }
 
 
+def project_id_of(slug: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"project:{slug}")
+
+
 def make_project(
     database: Database, *, pairs: int = 3, overlap: int = 1, slug: str = "p", **options: Any
 ) -> None:
+    """Its content has the same ids every time, and with them the groups that intervals resample."""
     with database.writing() as session:
-        projects.create(session, slug=slug, overlap=overlap, now=NOON, **options)
+        projects.create(
+            session,
+            slug=slug,
+            overlap=overlap,
+            project_id=project_id_of(slug),
+            now=NOON,
+            **options,
+        )
     import_plain(database, [pair(i) for i in range(1, pairs + 1)], slug=slug)
 
 

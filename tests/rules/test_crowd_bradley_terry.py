@@ -176,6 +176,20 @@ def test_who_judged_nothing_has_the_interval_of_the_prior():
     assert fitted.sides.low[12] == pytest.approx(-1.96, abs=0.01)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_skill_of_one_alone_is_one_for_certain(seed):
+    """Skills are relative: their mean is 1."""
+    rng = np.random.default_rng(seed)
+    left = rng.integers(0, 3, 12)
+    right = (left + rng.integers(1, 3, 12)) % 3
+    won = rng.integers(0, 2, 12)
+    found = crowd_bradley_terry.fit(
+        np.zeros(12, int), left, right, won, n_sources=3, n_annotators=1
+    )
+    for end in (found.skills.low, found.skills.value, found.skills.high):
+        assert end == pytest.approx([1.0], abs=1e-6)
+
+
 def test_prompts_of_different_difficulty_widen_the_intervals_of_strengths():
     """Estimates of 25 crowds spread by what the intervals with prompts say, and not by what those
     without say."""

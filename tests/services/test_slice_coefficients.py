@@ -90,7 +90,7 @@ def test_graded_alpha_of_a_slice_is_that_of_another_implementation(database: Dat
     grades: dict[str, list[list[int]]] = {"a and b": [], "a and c": []}
     weeks: dict[str, list[list[int]]] = {"2026-05-04": [], "2026-05-11": []}
     records = []
-    for n in range(200):
+    for n in range(600):
         turned = n % 3 == 0
         sources = ("a", "b") if n % 2 else ("a", "c")
         leaning = dice.randrange(7)
