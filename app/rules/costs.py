@@ -5,8 +5,9 @@ certain label has one, a split one has none.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ from app.rules.planning import count_probabilities
 from app.rules.proportions import Z95
 
 FEWEST_DAYS = 5
+Kind = TypeVar("Kind", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,30 +41,45 @@ class UnitCosts:
     """Spend over what it bought; None where nothing was bought."""
 
     spent: float
+    share_of_two: float
+    """Of the spend, what was for comparisons of two; it alone is divided by these below."""
+    judgments: int
     per_judgment: float | None
+    comparisons: int
+    """Of two completions, judged."""
     per_comparison: float | None
-    per_usable_pair: float | None
-    per_bit: float | None
     usable_pairs: int
     """Comparisons whose label is not split."""
+    per_usable_pair: float | None
     bits: float
+    per_bit: float | None
 
 
 def unit_costs(
-    spent: float, judgments: int, probabilities: ArrayLike, comparisons: ArrayLike
+    spent: float,
+    judgments: int,
+    probabilities: ArrayLike,
+    comparisons: ArrayLike,
+    *,
+    share_of_two: float = 1.0,
 ) -> UnitCosts:
-    """probabilities and comparisons are (N,): aggregated labels, and how many have each."""
+    """probabilities and comparisons are (N,): aggregated labels of comparisons of two, and how many
+    have each. What was spent on larger ones is left out of what these cost."""
     p, n = np.asarray(probabilities, np.float64), np.asarray(comparisons, np.int64)
-    usable = int(n[p != 0.5].sum())
+    judged, usable = int(n.sum()), int(n[p != 0.5].sum())
     bits = float(label_entropy_bits(p) @ n)
+    of_two = spent * share_of_two
     return UnitCosts(
         spent=spent,
+        share_of_two=share_of_two,
+        judgments=judgments,
         per_judgment=_over(spent, judgments),
-        per_comparison=_over(spent, int(n.sum())),
-        per_usable_pair=_over(spent, usable),
-        per_bit=_over(spent, bits),
+        comparisons=judged,
+        per_comparison=_over(of_two, judged),
         usable_pairs=usable,
+        per_usable_pair=_over(of_two, usable),
         bits=bits,
+        per_bit=_over(of_two, bits),
     )
 
 
@@ -93,40 +110,49 @@ def expected_costs(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Forecast:
-    judgments_left: int
-    cost_left: float
-    days: Statistic
-    """Until they are judged at the pace of the days given; the interval is that of their mean
-    pace."""
+def cost_to_come(
+    each: Mapping[Kind, float | None], recent: Mapping[Kind, int], planted: float
+) -> Statistic:
+    """What a judgment that is wanted will cost, if the kinds of annotators go on as of late.
+
+    `each` is what a judgment of a kind costs, None where that is unknown (`no_times`); `recent` is
+    how many they gave, which is the n. The share `planted` of their work fills no wanted place
+    (known answers and repeats) and is paid all the same.
+    """
+    n = sum(recent.values())
+    if n == 0:
+        return Statistic(value=None, n=0, reason="no_pace")
+    total = 0.0
+    for kind, judged in recent.items():
+        cost = each[kind]
+        if cost is None:
+            return Statistic(value=None, n=n, reason="no_times")
+        total += cost * judged
+    return Statistic(value=total / n / (1 - planted), n=n)
 
 
-def forecast(
-    judgments_left: int, cost_per_judgment: float, judged_by_day: Sequence[int]
-) -> Forecast:
-    """judged_by_day: the latest days, those without work as zeros. Undefined without any work
-    (`no_pace`)."""
-    cost = judgments_left * cost_per_judgment
+def days_left(judgments_left: int, judged_by_day: Sequence[int]) -> Statistic:
+    """Until they are judged at the pace of the days given; the interval is that of their mean pace.
+
+    judged_by_day: the latest days, those without work as zeros. Undefined without any work
+    (`no_pace`).
+    """
     n = len(judged_by_day)
     pace = sum(judged_by_day) / n if n else 0.0
     if pace == 0:
-        days = Statistic(value=None, n=n, reason="no_pace")
-        return Forecast(judgments_left=judgments_left, cost_left=cost, days=days)
+        return Statistic(value=None, n=n, reason="no_pace")
     value = judgments_left / pace
     if n < FEWEST_DAYS:
-        days = Statistic(value=value, n=n, reason="too_few_for_interval")
-        return Forecast(judgments_left=judgments_left, cost_left=cost, days=days)
+        return Statistic(value=value, n=n, reason="too_few_for_interval")
     half = Z95 * float(np.std(judged_by_day, ddof=1)) / math.sqrt(n)
     slowest = pace - half
-    days = Statistic(
+    return Statistic(
         value=value,
         low=judgments_left / (pace + half),
         high=judgments_left / slowest if slowest > 0 else None,
         n=n,
         reason=None if slowest > 0 else "pace_too_uneven",
     )
-    return Forecast(judgments_left=judgments_left, cost_left=cost, days=days)
 
 
 def _over(spent: float, bought: float) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,6 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
 from app.models.projects import Comparison, Project
-from app.models.tallies import AnnotatorDay
 from app.rules.agreement import estimate
 from app.rules.bootstrap import Statistic
 from app.rules.ceiling import (
@@ -28,15 +28,14 @@ from app.rules.ceiling import (
 )
 from app.rules.coefficients import percent_agreement
 from app.rules.contributions import LABELS
-from app.rules.costs import ExpectedCosts, Forecast, expected_costs, forecast
+from app.rules.costs import ExpectedCosts, days_left, expected_costs
 from app.rules.planning import OverlapOption, WidthAt, design_effect, half_widths, overlap_options
 from app.rules.project_statistics import ProjectStatistics
-from app.services import comparisons, pay, spending
+from app.services import comparisons, pay, queue, recent_work, spending
 from app.services.annotator_page import time_bars
 from app.services.pay import PayRates
 from app.services.spending import Spending
 
-PACE_DAYS = 14
 LOOK_AT = 20_000
 """Open comparisons whose wanted judgments are added up; of more, they stand for the rest."""
 LONGEST_FORECAST = 36_500
@@ -52,8 +51,10 @@ class Left:
 
     judgments: int
     is_estimated: bool
-    forecast: Forecast
-    """Its costs are 0 where costs are unknown."""
+    cost: float | None
+    """None where the cost of one is undefined (`Spending.to_come`)."""
+    days: Statistic
+    """Until they are judged."""
     end: date | None
     """None without a pace, and beyond LONGEST_FORECAST."""
     earliest: date | None
@@ -88,7 +89,8 @@ class Plan:
     rates: PayRates
     spending: Spending
     expected: list[ExpectedCosts]
-    """By PLANNED; empty without costs or where agreement is not between one half and one."""
+    """By PLANNED; empty where the cost of a judgment is undefined, or agreement is not between one
+    half and one."""
 
 
 def for_project(
@@ -106,8 +108,11 @@ def for_project(
     assert table.groups is not None, "sums know the part of each prompt"
     beta = beta_ceiling(first, second, table.groups, table.items, labels=(1, 3))
     rates = pay.of(project)
-    spent = spending.for_project(session, project, people, table, rates)
-    each = None if spent.costs is None else spent.costs.per_judgment
+    recent = recent_work.read(session, project, today=now.date())
+    spent = spending.for_project(
+        session, project, people, table, rates, recent.by_kind, queue.policy_of(project)
+    )
+    each = spent.to_come.value
     target = _target(agreement, half_width)
     strengths: Counter[int] = Counter()
     for sums in people.values():
@@ -115,7 +120,7 @@ def for_project(
     seconds = [sums.seconds for sums in people.values()]
     return Plan(
         agreement=agreement,
-        left=_left(session, project, each, now=now),
+        left=_left(session, project, each, recent.by_day, now=now),
         strengths=dict(strengths),
         times=time_bars(np.vstack([np.zeros((0, 2), np.int64), *seconds])),
         ceilings=[bounds(agreement, labels=labels) for labels in (1, 3)],
@@ -129,32 +134,17 @@ def for_project(
     )
 
 
-def judged_by_day(session: Session, project: Project, *, today: date) -> list[int]:
-    """Of the PACE_DAYS whole days before today, or of those since the first judgment."""
-    first = session.scalar(
-        select(func.min(AnnotatorDay.day)).where(
-            AnnotatorDay.project_id == project.id, AnnotatorDay.judged > 0
-        )
-    )
-    start = max(today - timedelta(days=PACE_DAYS), first or today)
-    rows = session.execute(
-        select(AnnotatorDay.day, func.sum(AnnotatorDay.judged))
-        .where(
-            AnnotatorDay.project_id == project.id,
-            AnnotatorDay.day >= start,
-            AnnotatorDay.day < today,
-        )
-        .group_by(AnnotatorDay.day)
-    )
-    known = {day: int(n) for day, n in rows}
-    days = max(0, (today - start).days)
-    return [known.get(start + timedelta(days=i), 0) for i in range(days)]
-
-
-def _left(session: Session, project: Project, each: float | None, *, now: datetime) -> Left:
+def _left(
+    session: Session,
+    project: Project,
+    each: float | None,
+    judged_by_day: Sequence[int],
+    *,
+    now: datetime,
+) -> Left:
     wanted, is_estimated = _wanted(session, project)
     today = now.date()
-    found = forecast(wanted, each or 0.0, judged_by_day(session, project, today=today))
+    found = days_left(wanted, judged_by_day)
 
     def day(days: float | None) -> date | None:
         if days is None or days > LONGEST_FORECAST:
@@ -164,10 +154,11 @@ def _left(session: Session, project: Project, each: float | None, *, now: dateti
     return Left(
         judgments=wanted,
         is_estimated=is_estimated,
-        forecast=found,
-        end=day(found.days.value),
-        earliest=day(found.days.low),
-        latest=day(found.days.high),
+        cost=None if each is None else wanted * each,
+        days=found,
+        end=day(found.value),
+        earliest=day(found.low),
+        latest=day(found.high),
     )
 
 

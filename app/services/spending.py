@@ -17,9 +17,11 @@ from app.models.accounts import Annotator, AnnotatorKind
 from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
 from app.rules.agreement import Table
+from app.rules.bootstrap import Statistic
 from app.rules.contributions import LABELS
-from app.rules.costs import UnitCosts, unit_costs
+from app.rules.costs import UnitCosts, cost_to_come, unit_costs
 from app.rules.project_statistics import AnnotatorSums, Totals
+from app.rules.queue_policy import QueuePolicy
 from app.services.pay import PayRates, Rate
 
 
@@ -41,6 +43,8 @@ class Spending:
     """Those that judged."""
     costs: UnitCosts | None
     """None without a rate, and where the spend of a kind is unknown."""
+    to_come: Statistic
+    """What a judgment that is wanted will cost; n counts the judgments of late that say so."""
 
     @property
     def unknown(self) -> list[AnnotatorKind]:
@@ -53,14 +57,43 @@ def for_project(
     people: Mapping[UUID, AnnotatorSums],
     table: Table,
     rates: PayRates,
+    recent: Mapping[AnnotatorKind, int],
+    policy: QueuePolicy,
 ) -> Spending:
-    """table: the counts of labels of all comparisons of two responses."""
+    """table: the counts of labels of all comparisons of two responses; recent: `RecentWork`."""
     totals: defaultdict[AnnotatorKind, list[Totals]] = defaultdict(list)
     for who, kind in session.execute(_kinds(project)):
         if who in people:
             totals[AnnotatorKind(kind)].append(people[who].totals)
     kinds = [_of_kind(kind, totals[kind], rates) for kind in AnnotatorKind if totals[kind]]
-    return Spending(kinds=kinds, costs=_costs(kinds, table, rates))
+    counted = sum(sums.totals.counted for sums in people.values())
+    return Spending(
+        kinds=kinds,
+        costs=_costs(kinds, table, counted, rates),
+        to_come=_to_come(kinds, rates, recent, policy),
+    )
+
+
+def _to_come(
+    kinds: list[KindSpending],
+    rates: PayRates,
+    recent: Mapping[AnnotatorKind, int],
+    policy: QueuePolicy,
+) -> Statistic:
+    if not rates.rates:
+        return Statistic(value=None, n=sum(recent.values()), reason="no_rates")
+    known = {one.kind: one for one in kinds}
+    each = {kind: _each(rates.rates.get(kind), known.get(kind)) for kind in recent}
+    return cost_to_come(each, recent, policy.gold_share + policy.repeat_share)
+
+
+def _each(rate: Rate | None, known: KindSpending | None) -> float | None:
+    """What one judgment of a kind costs; None where it is paid by the hour and no time is known."""
+    if rate is None or rate.per == "judgment":
+        return 0.0 if rate is None else rate.amount
+    if known is None or known.seconds is None:
+        return None
+    return rate.pay.cost(1, known.seconds / known.judgments)
 
 
 def _kinds(project: Project) -> Select[UUID, str]:
@@ -81,7 +114,11 @@ def _of_kind(kind: AnnotatorKind, totals: list[Totals], rates: PayRates) -> Kind
     return KindSpending(kind=kind, rate=rate, judgments=judged, seconds=seconds, spent=spent)
 
 
-def _costs(kinds: list[KindSpending], table: Table, rates: PayRates) -> UnitCosts | None:
+def _costs(
+    kinds: list[KindSpending], table: Table, counted: int, rates: PayRates
+) -> UnitCosts | None:
+    """counted: the judgments that agreement counts, also those of more than two responses. What was
+    spent is divided between these and those of two by their numbers."""
     spent = [one.spent for one in kinds if one.spent is not None]
     if not rates.rates or len(spent) < len(kinds):
         return None
@@ -90,4 +127,10 @@ def _costs(kinds: list[KindSpending], table: Table, rates: PayRates) -> UnitCost
     # The vote share under a Beta(1, 1) prior, a tie and both bad being half for each side.
     probabilities = (first + (n - first - second) / 2 + 1) / (n + 2)
     judged = sum(one.judgments for one in kinds)
-    return unit_costs(sum(spent), judged, probabilities, table.items)
+    return unit_costs(
+        sum(spent),
+        judged,
+        probabilities,
+        table.items,
+        share_of_two=int(n @ table.items) / counted if counted else 0.0,
+    )

@@ -113,9 +113,7 @@ def _widths(plan: Plan) -> LineChart | None:
     return line_chart(given, marks=now, also=(0.0, plan.target.half_width))
 
 
-def _money(amount: float | None, currency: str) -> str:
+def _money(amount: float, currency: str) -> str:
     """Two digits after the point, more for small amounts."""
-    if amount is None:
-        return "–"
     digits = 2 if amount == 0 or amount >= 1 else min(8, 1 - math.floor(math.log10(amount)))
     return f"{amount:,.{max(2, digits)}f} {currency}"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from sqlalchemy.orm import Session
 
@@ -54,10 +54,17 @@ def import_plain(
     return imports.import_records(database, slug, numbered, now=NOON, **options)
 
 
-def add_annotator(database: Database, name: str, *, slug: str = "p") -> Annotator:
+def add_annotator(
+    database: Database, name: str, *, slug: str = "p", annotator_id: UUID | None = None
+) -> Annotator:
+    """Their id decides which of their leases are planted."""
     with database.writing() as session:
         annotator = Annotator(
-            name=name, kind=AnnotatorKind.SIMULATED, role=Role.ANNOTATOR, created_at=NOON
+            id=annotator_id or uuid4(),
+            name=name,
+            kind=AnnotatorKind.SIMULATED,
+            role=Role.ANNOTATOR,
+            created_at=NOON,
         )
         session.add(annotator)
         session.flush()

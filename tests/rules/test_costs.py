@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.rules.costs import Pay, expected_costs, forecast, unit_costs
+from app.rules.costs import Pay, cost_to_come, days_left, expected_costs, unit_costs
 
 
 def test_pay_is_by_judgment_and_by_hour():
@@ -39,19 +39,38 @@ def test_expected_costs_of_two_judgments_by_hand():
     assert found.per_bit == pytest.approx(0.6 / bits)
 
 
+def test_larger_comparisons_bear_their_share_of_the_spend():
+    """A quarter of 120 was for comparisons of two: 30 for 60 labels that are certain."""
+    found = unit_costs(120.0, 240, [1.0], [60], share_of_two=0.25)
+
+    assert (found.spent, found.per_judgment) == (120.0, 0.5)
+    assert found.per_comparison == found.per_usable_pair == found.per_bit == pytest.approx(0.5)
+
+
+def test_what_is_to_come_costs_what_the_work_of_late_did_and_what_is_planted_beside_it():
+    """30 judgments at 0.50 and 10 at 0.10 cost 0.40 each; of five paid, four fill a place."""
+    found = cost_to_come({"person": 0.5, "model": 0.1}, {"person": 30, "model": 10}, 0.2)
+
+    assert (found.value, found.n) == (pytest.approx(0.5), 40)
+
+
+def test_what_is_to_come_has_no_price_without_work_or_times():
+    assert cost_to_come({}, {}, 0.0).reason == "no_pace"
+    assert cost_to_come({"person": None}, {"person": 3}, 0.0).reason == "no_times"
+
+
 def test_a_forecast_at_the_pace_of_the_latest_days():
-    found = forecast(1000, 0.25, [80, 120, 100, 90, 110])
+    found = days_left(1000, [80, 120, 100, 90, 110])
 
     half = 1.959964 * math.sqrt(250 / 5)
-    assert found.cost_left == 250
-    assert found.days.value == 10
-    assert found.days.low == pytest.approx(1000 / (100 + half))
-    assert found.days.high == pytest.approx(1000 / (100 - half))
+    assert found.value == 10
+    assert found.low == pytest.approx(1000 / (100 + half))
+    assert found.high == pytest.approx(1000 / (100 - half))
 
 
 def test_a_forecast_says_what_it_cannot_know():
-    assert forecast(10, 1.0, []).days.reason == "no_pace"
-    assert forecast(10, 1.0, [0, 0]).days.reason == "no_pace"
-    assert forecast(10, 1.0, [5]).days.reason == "too_few_for_interval"
-    uneven = forecast(10, 1.0, [0, 0, 0, 0, 50]).days
+    assert days_left(10, []).reason == "no_pace"
+    assert days_left(10, [0, 0]).reason == "no_pace"
+    assert days_left(10, [5]).reason == "too_few_for_interval"
+    uneven = days_left(10, [0, 0, 0, 0, 50])
     assert (uneven.reason, uneven.high) == ("pace_too_uneven", None)

@@ -1,6 +1,8 @@
 import math
+from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from helpers.data import (
@@ -10,6 +12,7 @@ from helpers.data import (
     lease,
     make_project,
     pair,
+    project_id_of,
     project_of,
     submit,
 )
@@ -18,8 +21,9 @@ from sqlalchemy import select
 from app.db import Database
 from app.errors import InvalidInput
 from app.models.accounts import AnnotatorKind, AuditEntry
-from app.rules.queue_policy import QueuePolicy
-from app.services import pay, planning, projects, queue, statistics
+from app.models.judgments import Judgment
+from app.rules.queue_policy import QueuePolicy, planned_kind
+from app.services import pay, planning, projects, queue, recent_work, statistics
 from app.services.pay import PayRates, Rate
 from app.services.planning import Plan
 
@@ -66,7 +70,7 @@ def test_an_empty_project_has_a_plan_in_which_everything_says_why_it_is_undefine
 ) -> None:
     make_project(database, pairs=0)
     plan = plan_of(database)
-    assert (plan.left.judgments, plan.left.forecast.days.reason) == (0, "no_pace")
+    assert (plan.left.judgments, plan.left.days.reason) == (0, "no_pace")
     assert plan.agreement.reason == "no_overlap"
     assert [one.lower.reason for one in plan.ceilings] == ["no_overlap"] * 2
     assert plan.beta.ceilings[1].reason == "needs_three_labels"
@@ -91,7 +95,7 @@ def test_what_is_wanted_ends_at_the_pace_of_the_whole_days_since_the_first(
 
     assert (left.judgments, left.is_estimated) == (11, False)
     # 8 in 5 days are 1.6 a day: 11 take 6.875 days from the sixth day.
-    assert left.forecast.days.value == pytest.approx(6.875)
+    assert left.days.value == pytest.approx(6.875)
     assert left.end == date(2026, 5, 9) + timedelta(days=7)
     # The variance of a day is (0.36 + 1.96 + 2.56 + 0.16 + 0.16) / 4 = 1.3.
     half = 1.959964 * math.sqrt(1.3 / 5)
@@ -106,7 +110,7 @@ def test_only_the_latest_fourteen_days_make_the_pace(database: Database) -> None
         project = project_of(session)
         day = NOON.date()
         found = [
-            planning.judged_by_day(session, project, today=day + timedelta(days=n))
+            recent_work.read(session, project, today=day + timedelta(days=n)).by_day
             for n in (0, 1, 3, 14, 15)
         ]
     assert found[:3] == [[], [2], [2, 0, 0]]
@@ -168,8 +172,68 @@ def test_judgments_are_paid_by_kind_and_bits_bought_with_them(database: Database
     assert costs.per_comparison == pytest.approx(1 / 3)
     assert costs.per_usable_pair == pytest.approx(0.5)
     assert costs.per_bit == pytest.approx(1 / bits)
-    assert plan.left.judgments == 2
-    assert plan.left.forecast.cost_left == pytest.approx(0.5)
+    # What was imported for nothing makes what is wanted no cheaper.
+    assert (plan.spending.to_come.value, plan.spending.to_come.n) == (0.5, 2)
+    assert (plan.left.judgments, plan.left.cost) == (2, pytest.approx(1.0))
+
+
+def test_imported_judgments_and_planted_ones_are_no_pace(database: Database) -> None:
+    """Four days ago: 60 imported, one known answer, and two judgments that fill a place."""
+    make_project(database, pairs=4, overlap=3)
+    import_plain(database, [voted(50 + i, *[1] * 20) for i in range(3)])
+    gold = {"prompt": "Two and two?", "completions": ["four", "five"], "gold": 1}
+    import_plain(database, [gold])
+    policy = QueuePolicy(overlap=3, gold_share=0.5)
+    with database.writing() as session:
+        projects.set_policy(session, project_of(session), policy)
+    # Somebody whose first lease is planned to be gold; there is one only.
+    who = next(
+        key
+        for key in map(UUID, (f"{i:032x}" for i in range(100)))
+        if planned_kind(policy, project_id_of("p"), key, 0) == "gold"
+    )
+    annotator = add_annotator(database, "ada", annotator_id=who)
+    for _ in range(3):
+        view = lease(database, annotator)
+        assert view is not None
+        submit(database, annotator, view)
+    with database.reading() as session:
+        kinds = Counter(session.scalars(select(Judgment.kind)).all())
+    assert kinds == {"normal": 62, "gold": 1}
+    set_pay(database, BY_JUDGMENT)
+
+    plan = plan_of(database, now=NOON + timedelta(days=4))
+
+    # Two in four days; ten more are wanted.
+    assert (plan.left.judgments, plan.left.days.value) == (10, 20.0)
+    # Half of what is paid is planted: each place that is wanted costs two judgments.
+    assert plan.spending.to_come.value == pytest.approx(1.0)
+    assert plan.left.cost == pytest.approx(10.0)
+
+
+def test_without_work_of_late_the_cost_to_come_says_so(database: Database) -> None:
+    make_project(database, pairs=2)
+    import_plain(database, [voted(9, 1, 2)])
+    set_pay(database, BY_JUDGMENT)
+    plan = plan_of(database)
+    assert (plan.left.cost, plan.spending.to_come.reason) == (None, "no_pace")
+    assert plan.expected == []
+
+
+def test_comparisons_of_two_are_not_charged_for_those_of_more(database: Database) -> None:
+    """One judgment of two responses and three of three: a quarter of the spend is for the pair."""
+    make_project(database, pairs=1)
+    threes = {"prompt": "Which one?", "completions": ["one", "two", "three"], "overlap": 3}
+    import_plain(database, [threes])
+    for verdicts in ("AA", "A", "B"):
+        judge(database, verdicts)
+    set_pay(database, BY_JUDGMENT)
+
+    costs = plan_of(database).spending.costs
+
+    assert costs is not None
+    assert (costs.spent, costs.judgments, costs.per_judgment) == (2.0, 4, 0.5)
+    assert (costs.comparisons, costs.per_comparison) == (1, 0.5)
 
 
 def test_an_hour_is_one_of_active_time_and_unknown_times_count_with_the_mean(

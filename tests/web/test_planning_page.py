@@ -112,5 +112,5 @@ def test_a_reviewer_sees_the_plan_and_cannot_change_the_pay(office: Site) -> Non
 
 def test_a_project_without_judgments_says_what_is_missing(office: Site, admin: Visit) -> None:
     text = words(admin.get("/admin/kitchen/planning").text)
-    assert "Expected end: undefined, nothing was judged in these days." in text
+    assert "Expected end: undefined, nothing was judged here in these days." in text
     assert "Undefined: no comparison has two such judgments yet" in text
