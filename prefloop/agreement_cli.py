@@ -66,6 +66,14 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         float | None,
         typer.Option(help="Weight of the models' priors; 0 for maximum likelihood.", min=0),
     ] = None,
+    priors: Annotated[
+        str | None,
+        typer.Option(
+            help="How likely the models take each label to be before any judgment: estimated (from "
+            "the file) or equal.",
+            metavar="HOW",
+        ),
+    ] = None,
     replicates: Annotated[
         int | None,
         typer.Option("--bootstrap", help="Resamples for intervals [2000]; 0 for none.", min=0),
@@ -80,6 +88,7 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         "--tie-label": tie_label,
         "--models": models,
         "--smoothing": smoothing,
+        "--priors": priors,
         "--bootstrap": replicates,
         "--seed": seed,
     }
@@ -94,8 +103,9 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
     if by is not None:
         raise typer.BadParameter("--by goes with --project, not with --judgments.")
     assert judgments is not None
-    if smoothing is not None and models is None:
-        raise typer.BadParameter("--smoothing belongs to --models, which names none.")
+    for name in ("--smoothing", "--priors"):
+        if given[name] is not None and models is None:
+            raise typer.BadParameter(f"{name} belongs to --models, which names none.")
     _of_file(judgments, given, as_json=as_json)
 
 
@@ -142,13 +152,23 @@ def _divided(database: "Database", project: "Project", by: str) -> dict[str, Any
 
 def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:
     from app.rules.bootstrap import REPLICATES, SEED, Resampling
-    from prefloop.agreement_report import EVERY_PAIR_UP_TO, MODELS, Options, agreement_object
+    from prefloop.agreement_report import (
+        EVERY_PAIR_UP_TO,
+        MODELS,
+        PRIORS,
+        Options,
+        agreement_object,
+    )
     from prefloop.judgment_file import SKIP, read_judgments
 
     categories, order, models = (_list(name, given) for name in LISTS)
     unknown = [name for name in models or () if name not in MODELS]
     if unknown:
         raise typer.BadParameter(f"--models knows {' and '.join(MODELS)}, not {unknown[0]!r}.")
+    if given["--priors"] not in (None, *PRIORS):
+        raise typer.BadParameter(
+            f"--priors knows {' and '.join(PRIORS)}, not {given['--priors']!r}."
+        )
     if SKIP in (categories or ()):
         raise typer.BadParameter(f"--categories names {SKIP!r}, which is a missing label.")
     replicates, seed, tie_label = (given[n] for n in ("--bootstrap", "--seed", "--tie-label"))
@@ -162,6 +182,7 @@ def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:
             order=order,
             models=models or (),
             smoothing=given["--smoothing"],
+            equal_priors=given["--priors"] == "equal",
             resampling=Resampling(
                 replicates=REPLICATES if replicates is None else replicates,
                 seed=SEED if seed is None else seed,
@@ -224,20 +245,25 @@ def _print_people(found: Mapping[str, Any]) -> None:
             row["annotator"],
             f"{row['n']:,}",
             _number(row["value"]),
-            *(_accuracy(found[name]["annotators"][str(row["annotator"])]) for name in models),
+            *(_skill(found[name]["annotators"][str(row["annotator"])]) for name in models),
         ]
         for row in people[:PEOPLE_SHOWN]
     ]
     if not rows:
         return
     print()
-    print_table(["annotator", ">n", ">leave one out", *(n.replace("_", " ") for n in models)], rows)
+    skills = (f"{name.replace('_', ' ')} skill" for name in models)
+    print_table(["annotator", ">n", ">leave one out", *skills], rows)
     if len(people) > PEOPLE_SHOWN:
         say(f"The lowest {PEOPLE_SHOWN} of {len(people)} annotators; --json has all.")
 
 
-def _accuracy(found: Mapping[str, float]) -> str:
-    return f"{found['accuracy']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+def _skill(found: Mapping[str, Any]) -> str:
+    """Accuracy corrected for chance: 0 for a guesser, whatever labels they favour."""
+    skill = found["skill"]
+    if skill is None:
+        return "undefined"
+    return f"{skill['value']:.3f} ({skill['low']:.3f} to {skill['high']:.3f})"
 
 
 def _number(value: float | None) -> str:

@@ -16,6 +16,7 @@ from app.rules.coefficients import gwet_ac2_quadratic
 from app.rules.cohen import AnnotatorPairs, annotator_pairs, kappas, mean_kappa
 from app.rules.judgment_table import count_patterns, leave_one_out_by_annotator
 from app.rules.krippendorff import krippendorff_alpha_interval
+from app.rules.latent_truth import Estimates
 from prefloop.console import say
 from prefloop.judgment_file import Id, JudgmentFile, number_of
 
@@ -30,6 +31,7 @@ STATISTICS = (
     "krippendorff_alpha_ordinal", "krippendorff_alpha_interval", "gwet_ac1", "gwet_ac2_quadratic",
 )  # fmt: skip
 MODELS = ("dawid-skene", "one-coin")
+PRIORS = ("estimated", "equal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Options:
     """Of MODELS."""
     smoothing: float | None = None
     """Of the models' priors: None as they are, 0 for maximum likelihood."""
+    equal_priors: bool = False
+    """Whether models take labels as equally likely, instead of estimating how likely each is."""
     resampling: Resampling = field(default_factory=Resampling)
 
 
@@ -73,9 +77,7 @@ def agreement_object(data: JudgmentFile, options: Options) -> dict[str, Any]:
             {"annotator": name, "n": int(k), "value": value}
             for name, k, value in zip(data.annotators, n, credit, strict=True)
         ],
-        **{
-            name.replace("-", "_"): _model(data, name, options.smoothing) for name in options.models
-        },
+        **{name.replace("-", "_"): _model(data, name, options) for name in options.models},
     }
 
 
@@ -135,7 +137,7 @@ def _kappa_rows(data: JudgmentFile, pairs: AnnotatorPairs) -> list[dict[str, Any
     ]
 
 
-def _model(data: JudgmentFile, name: str, smoothing: float | None) -> dict[str, Any]:
+def _model(data: JudgmentFile, name: str, options: Options) -> dict[str, Any]:
     """A model of the true labels, under the names of items, labels and annotators."""
     from app.rules import dawid_skene, one_coin
 
@@ -155,7 +157,8 @@ def _model(data: JudgmentFile, name: str, smoothing: float | None) -> dict[str, 
         n_items=judgments.n_items,
         n_annotators=judgments.n_annotators,
         n_labels=judgments.n_labels,
-        smoothing=smoothing,
+        smoothing=options.smoothing,
+        equal_priors=options.equal_priors,
     )
     if not found.converged:
         say(f"{name} did not settle; its figures are provisional.")
@@ -167,16 +170,27 @@ def _model(data: JudgmentFile, name: str, smoothing: float | None) -> dict[str, 
         },
         "priors": dict(zip(labels, found.priors.tolist(), strict=True)),
         "annotators": {
-            person: {"accuracy": accuracy, "low": low, "high": high}
-            for person, accuracy, low, high in zip(
+            person: {
+                **_ends("accuracy", *accuracy),
+                "skill": None if math.isnan(skill[0]) else _ends("value", *skill),
+            }
+            for person, accuracy, skill in zip(
                 people,
-                found.accuracy.tolist(),
-                found.low.tolist(),
-                found.high.tolist(),
+                _rows(Estimates(value=found.accuracy, low=found.low, high=found.high)),
+                _rows(found.skill),
                 strict=True,
             )
         },
     }
+
+
+def _rows(found: Estimates) -> list[list[float]]:
+    rows: list[list[float]] = np.column_stack([found.value, found.low, found.high]).tolist()
+    return rows
+
+
+def _ends(name: str, value: float, low: float, high: float) -> dict[str, float]:
+    return {name: value, "low": low, "high": high}
 
 
 def _keys(ids: Sequence[Id], what: str) -> list[str]:

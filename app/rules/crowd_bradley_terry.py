@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from app.rules.bootstrap import SEED, Floats, Integers
+from app.rules.latent_truth import Estimates
 from app.rules.proportions import Z95
 
 SKILL_MEAN, SKILL_SD = 1.0, 0.5
@@ -30,15 +31,6 @@ SIDE_SD = 1.0
 STRENGTH_SD = 2.0
 STARTS = 5
 _SAME_MODE = 1e-3
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Estimates:
-    """Some parameters with the ends of their 95 % intervals, (n,) each."""
-
-    value: Floats
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

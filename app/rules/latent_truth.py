@@ -33,6 +33,15 @@ _TINY = 1e-300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Estimates:
+    """Some parameters with the ends of their 95 % intervals, (n,) each."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LatentTruth:
     """A fitted model."""
 
@@ -47,18 +56,25 @@ class LatentTruth:
     low: Floats
     """(R,): lower end of the 95 % interval of `accuracy`."""
     high: Floats
+    chance: Floats
+    """(R,): how often somebody who gives the same labels as often, whatever the truth, is right."""
     converged: bool
 
     @property
-    def skill(self) -> Floats:
-        """(R,): (sum_j P(j | truth j) - 1) / (q - 1), which is 2 s - 1 for two labels.
+    def skill(self) -> Estimates:
+        """(R,): accuracy corrected for chance, (accuracy - chance) / (1 - chance): Cohen's kappa of
+        an annotator with the truth.
 
-        1 is always right, 0 says nothing about the truth (whatever labels a guesser favours), and
-        a negative one says the opposite.
+        1 is always right, 0 says nothing about the truth (whatever labels a guesser favours), and a
+        negative one says the opposite; NaN where one label is all there is. The interval is that of
+        the accuracy: how often somebody gives each label is known.
         """
-        q = len(self.priors)
-        skill: Floats = (np.einsum("rjj->r", self.confusion) - 1) / max(q - 1, 1)
-        return skill
+        above = 1 - self.chance
+        value, low, high = (
+            np.divide(end - self.chance, above, out=np.full(len(end), np.nan), where=above > 0)
+            for end in (self.accuracy, self.low, self.high)
+        )
+        return Estimates(value=value, low=low, high=high)
 
 
 Parameters = tuple[Floats, Floats]
@@ -154,6 +170,7 @@ def fit(
         # Maximum likelihood may lie at 0 or 1, outside of what Jeffreys' prior allows.
         low=np.minimum(low, accuracy),
         high=np.maximum(high, accuracy),
+        chance=_label_shares(matrix, q) @ priors,
         converged=moved <= TOLERANCE,
     )
 
@@ -181,6 +198,11 @@ def _vote_shares(matrix: sparse.csr_array, q: int) -> Floats:
     r = matrix.shape[1] // q
     votes: Floats = matrix @ np.tile(np.eye(q), (r, 1))
     return _shares(votes, axis=1)
+
+
+def _label_shares(matrix: sparse.csr_array, q: int) -> Floats:
+    """(R, q): how often each annotator gave each label."""
+    return _shares(np.asarray(matrix.sum(axis=0), dtype=np.float64).reshape(-1, q), axis=1)
 
 
 def _e_step(matrix: sparse.csr_array, parameters: Parameters) -> tuple[Floats, float]:

@@ -26,12 +26,14 @@ def fit(
     n_labels: int,
     smoothing: float | None = None,
     exchangeable: tuple[int, int] | None = None,
+    equal_priors: bool = False,
 ) -> LatentTruth:
     """The model of (M,) judgments; items, annotators and labels are numbered from 0.
 
     smoothing None is the prior Beta(4, 1) on s_r, as pseudo-counts (the mode on the logit scale),
     and one pseudo-item of each label; 0 is maximum likelihood; other numbers multiply these.
     `exchangeable` names two labels, A and B of a canonical order, that are equally likely.
+    `equal_priors` takes all labels as equally likely instead of estimating their shares.
     """
     times = 1.0 if smoothing is None else smoothing
     eye = np.eye(n_labels)
@@ -50,6 +52,7 @@ def fit(
         pseudo_items=times,
         right=times * RIGHT,
         wrong=times * WRONG,
+        equal_priors=equal_priors,
     )
     matrix = latent_truth.vote_matrix(
         items, annotators, labels, shape=(n_items, n_annotators, n_labels)

@@ -1,8 +1,9 @@
 """What models of a project's judgments say of each annotator.
 
-One-coin and Dawid-Skene tell how often somebody is right, crowd-Bradley-Terry how much of the
-difference between two sources somebody sees, and how far they lean to the left. The latter needs
-judgments of two different sources whose sides are known.
+One-coin and Dawid-Skene tell how often somebody is right, and how much of that is skill and not
+chance; crowd-Bradley-Terry how much of the difference between two sources somebody sees, and how
+far they lean to the left. The latter needs judgments of two different sources whose sides are
+known.
 
 Models need every judgment, so a project of up to FITTED_UP_TO is fitted while its page is made.
 A larger one keeps its last fits (`model_fits`), which say when they were made, until somebody wants
@@ -25,9 +26,8 @@ from app.models.projects import Project
 from app.models.statistics import ModelFit
 from app.rules import crowd_bradley_terry, dawid_skene, one_coin
 from app.rules.bootstrap import Integers, Statistic
-from app.rules.crowd_bradley_terry import Estimates
 from app.rules.judged_batch import UNKNOWN
-from app.rules.latent_truth import LatentTruth
+from app.rules.latent_truth import Estimates, LatentTruth
 from app.services import counted_judgments, projects
 from app.services.counted_judgments import Contests, CountedJudgments
 from app.upserts import upsert
@@ -36,8 +36,10 @@ FITTED_UP_TO = 20_000
 """Judgments that are read in a request."""
 ONE_COIN, DAWID_SKENE = "one_coin", "dawid_skene"
 """Accuracies."""
+ONE_COIN_SKILL, DAWID_SKENE_SKILL = "one_coin_skill", "dawid_skene_skill"
+"""These corrected for chance."""
 SKILL, SIDE = "crowd_bradley_terry_skill", "crowd_bradley_terry_side"
-FIGURES = (ONE_COIN, DAWID_SKENE, SKILL, SIDE)
+FIGURES = (ONE_COIN, ONE_COIN_SKILL, DAWID_SKENE, DAWID_SKENE_SKILL, SKILL, SIDE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +108,23 @@ def _fit(session: Session, project: Project, figures: Collection[str]) -> Fits:
     with_contests = SKILL in figures or SIDE in figures
     judged = counted_judgments.read(session, project, with_contests=with_contests)
     found: dict[str, Fitted] = {}
-    for figure, model in ((ONE_COIN, one_coin.fit), (DAWID_SKENE, dawid_skene.fit)):
-        if figure in figures:
-            found[figure] = _accuracies(judged, model)
+    for accuracy, skill, model in (
+        (ONE_COIN, ONE_COIN_SKILL, one_coin.fit),
+        (DAWID_SKENE, DAWID_SKENE_SKILL, dawid_skene.fit),
+    ):
+        if accuracy in figures or skill in figures:
+            found[accuracy], found[skill] = _accuracies_and_skills(judged, model)
     if judged.contests is not None:
         found[SKILL], found[SIDE] = _skills_and_sides(judged, judged.contests)
-    return found
+    return {figure: found[figure] for figure in figures}
 
 
-def _accuracies(judged: CountedJudgments, model: Callable[..., LatentTruth]) -> Fitted:
+def _accuracies_and_skills(
+    judged: CountedJudgments, model: Callable[..., LatentTruth]
+) -> tuple[Fitted, Fitted]:
     if not judged.people:
-        return Fitted(of={}, judgments=0, fitted_at=None)
+        nobody = Fitted(of={}, judgments=0, fitted_at=None)
+        return nobody, nobody
     # A label that nobody gave is none that could have been given.
     given = sorted({0, 1, *np.unique(judged.labels).tolist()})
     found = model(
@@ -128,11 +136,13 @@ def _accuracies(judged: CountedJudgments, model: Callable[..., LatentTruth]) -> 
         n_labels=len(given),
         exchangeable=(0, 1),
     )
-    return _fitted(
-        judged.people,
-        Estimates(value=found.accuracy, low=found.low, high=found.high),
-        np.bincount(judged.annotators),
-        [""] * len(judged.people),
+    n = np.bincount(judged.annotators)
+    accuracies = Estimates(value=found.accuracy, low=found.low, high=found.high)
+    skills = found.skill
+    undefined = np.where(np.isnan(skills.value), "one_category", "").tolist()
+    return (
+        _fitted(judged.people, accuracies, n, [""] * len(judged.people)),
+        _fitted(judged.people, skills, n, undefined),
     )
 
 

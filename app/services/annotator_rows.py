@@ -25,15 +25,18 @@ from app.rules.proportions import wilson
 from app.rules.tallies import CREDIT
 from app.services import annotator_models
 from app.services.annotator_figures import NO_FIGURES, AnnotatorFigures, Figures
-from app.services.annotator_models import NO_FITS, ONE_COIN, Fits
+from app.services.annotator_models import DAWID_SKENE, DAWID_SKENE_SKILL, NO_FITS, Fits
 from app.services.current import clamp_page
 
 LATEST = 200
 """Of so many judgments, the latest ones, is the median time."""
+OF_THE_LIST = (DAWID_SKENE, DAWID_SKENE_SKILL)
+"""What the list tells of models: the one that learns which verdicts somebody favours, so that who
+guesses has no skill whatever they guess."""
 SUMS = (
     "judged", "counted", "tie", "both_bad", "skipped", "sided", "first_side", "shared", "credit",
 )  # fmt: skip
-SORTED_BY = ("judgments", "agreement", "accuracy", "gold", "repeats", "side", "pace")
+SORTED_BY = ("judgments", "agreement", "skill", "gold", "repeats", "side", "pace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,9 @@ class AnnotatorRow:
     """Mean share of the others on the same comparison who gave the same verdict; n counts the
     comparisons that others judged too."""
     accuracy: Statistic
-    """By the one-coin model."""
+    """By Dawid-Skene."""
+    skill: Statistic
+    """That accuracy corrected for chance."""
     figures: AnnotatorFigures | None
     """None beyond those who are tested."""
     last_judged_at: datetime
@@ -125,11 +130,13 @@ class _Known:
     row: Row[Any]
     figures: AnnotatorFigures | None
     accuracy: Statistic
+    skill: Statistic
 
     @classmethod
     def of(cls, row: Row[Any], figures: Figures, fits: Fits) -> "_Known":
         who = row.annotator_id
-        return cls(row, figures.of.get(who), annotator_models.told(fits, ONE_COIN, who))
+        accuracy, skill = (annotator_models.told(fits, name, who) for name in OF_THE_LIST)
+        return cls(row, figures.of.get(who), accuracy, skill)
 
     @property
     def agreement_with_others(self) -> Statistic:
@@ -151,6 +158,7 @@ def _row(session: Session, project: Project, one: _Known) -> AnnotatorRow:
         left_rate=wilson(row.first_side, row.sided, undefined="no_shown_sides"),
         agreement_with_others=one.agreement_with_others,
         accuracy=one.accuracy,
+        skill=one.skill,
         figures=one.figures,
         last_judged_at=last_judged_at,
     )
@@ -206,7 +214,7 @@ def _surely_off(figures: AnnotatorFigures | None) -> Key:
 _KEYS: dict[str, Callable[[_Known], Key]] = {
     "judgments": lambda one: (-one.row.counted,),
     "agreement": lambda one: _surely_low(one.agreement_with_others),
-    "accuracy": lambda one: _surely_low(one.accuracy),
+    "skill": lambda one: _surely_low(one.skill),
     "gold": lambda one: _surely_low(one.figures.gold.accuracy if one.figures else None),
     "repeats": lambda one: _surely_low(one.figures.repeats if one.figures else None),
     "side": lambda one: _surely_off(one.figures),

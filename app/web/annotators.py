@@ -22,7 +22,7 @@ from app.services import (
     projects,
     statistics,
 )
-from app.services.annotator_models import ONE_COIN
+from app.services.annotator_models import DAWID_SKENE
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -31,7 +31,7 @@ from app.web.visitors import DatabaseDep
 
 router = APIRouter(prefix="/admin/{slug}/annotators")
 
-Sort = Literal["judgments", "agreement", "accuracy", "gold", "repeats", "side", "pace"]
+Sort = Literal["judgments", "agreement", "skill", "gold", "repeats", "side", "pace"]
 Name = Annotated[str, Query(max_length=200)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 
@@ -52,7 +52,7 @@ def list_annotators(
     with database.reading() as session:
         figures = annotator_figures.for_project(session, project, sums.annotators())
         fits = annotator_models.for_project(
-            session, project, sums.judgments + sums.waiting, (ONE_COIN,)
+            session, project, sums.judgments + sums.waiting, annotator_rows.OF_THE_LIST
         )
         found = annotator_rows.for_project(
             session, project, figures, fits, page=page, name=name, sort=sort
@@ -66,7 +66,7 @@ def list_annotators(
         name=name,
         sort=sort,
         left_out=figures.left_out,
-        fit=fits.get(ONE_COIN),
+        fit=fits.get(DAWID_SKENE),
         waiting=sums.waiting,
     )
     return readings.catching_up(response, database, project.id, sums)
@@ -119,7 +119,7 @@ def fit_models(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Respons
     with database.reading() as session:
         projects.get_for(session, admin, slug)
     return RedirectResponse(
-        f"/admin/{slug}/annotators?sort=accuracy",
+        f"/admin/{slug}/annotators?sort=skill",
         status_code=303,
         background=BackgroundTask(_fit, database, slug),
     )
@@ -150,7 +150,7 @@ def show_annotator(
         row=row,
         detail=detail,
         chart=_trend(detail),
-        fit=fits.get(ONE_COIN),
+        fit=fits.get(DAWID_SKENE),
         waiting=sums.waiting,
         filters=comparison_query,
     )

@@ -93,7 +93,8 @@ def test_the_object_has_every_key_and_every_statistic_its_parts(measured):
         assert all(sum(p.values()) == pytest.approx(1) for p in found[model]["posterior"].values())
         assert found[model]["priors"].keys() == {"1", "2", "3", "4", "5"}
         accuracy = found[model]["annotators"]["observer 0"]
-        assert accuracy.keys() == {"accuracy", "low", "high"}
+        assert accuracy.keys() == {"accuracy", "low", "high", "skill"}
+        assert accuracy["skill"].keys() == {"value", "low", "high"}
         assert accuracy["low"] <= accuracy["accuracy"] <= accuracy["high"]
 
 
@@ -288,6 +289,27 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path):
     assert found[0].stdout == found[1].stdout
 
 
+def test_models_take_labels_as_equally_likely_where_asked_to(measured):
+    """Nine items are A by everybody and one is B; then a label of one alone says less of it."""
+    rows = [
+        {"item": i, "annotator": who, "label": "B" if i == 9 else "A"}
+        for i in range(10)
+        for who in "uvw"
+    ]
+    rows.append({"item": 10, "annotator": "u", "label": "A"})
+
+    def posterior(*options):
+        found = measured(rows, "--models", "one-coin", *options)["one_coin"]
+        return found["priors"], found["posterior"]["10"]["A"]
+
+    (shares, of_shares), (equal, of_equal) = posterior(), posterior("--priors", "equal")
+    assert equal == {"A": 0.5, "B": 0.5}
+    # One pseudo-item of each beside eleven items, of which ten are A.
+    assert shares["A"] == pytest.approx(11 / 13, abs=0.01)
+    assert of_shares > of_equal
+    assert posterior("--priors", "estimated") == (shares, of_shares)
+
+
 def test_people_read_an_aligned_table_with_n_interval_and_reason(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in crowd()))
@@ -300,6 +322,7 @@ def test_people_read_an_aligned_table_with_n_interval_and_reason(tmp_path):
     assert lines[1].endswith(" 40")
     assert any("labels have no order" in line for line in lines)
     assert any(line.startswith("p3") and " to " in line for line in lines)
+    assert lines[-7].split()[-3:] == ["one", "coin", "skill"]
     assert "120 judgments of 6 annotators on 40 items" in shown.stderr
 
 
@@ -382,6 +405,11 @@ def test_ids_that_a_model_could_not_tell_apart_are_an_error(tmp_path):
         (("--project", "p", "--seed", "1"), "--seed goes with --judgments, not with --project."),
         (("--judgments", "f", "--models", "glad"), "not 'glad'"),
         (("--judgments", "f", "--smoothing", "1"), "--smoothing belongs to --models"),
+        (("--judgments", "f", "--priors", "equal"), "--priors belongs to --models"),
+        (
+            ("--judgments", "f", "--models", "one-coin", "--priors", "flat"),
+            "--priors knows estimated and equal, not 'flat'",
+        ),
         (("--judgments", "f", "--categories", "A,,B"), "has an empty place"),
         (("--judgments", "f", "--ordinal", "A,B,A"), "--ordinal names 'A' twice"),
         (("--judgments", "f", "--categories", "A,skip"), "which is a missing label"),

@@ -5,11 +5,13 @@ Needs `../shared/data`, which is not part of the project; without it the tests a
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from prefloop.cli import app
@@ -89,3 +91,45 @@ def test_real_votes_have_the_agreement_that_is_known_of_them(tmp_path, name):
     ]  # fmt: skip
     assert [s["value"] for s in statistics] == pytest.approx(list(values), abs=0.002)
     assert all(s["low"] < s["value"] < s["high"] for s in statistics)
+
+
+@pytest.mark.parametrize(
+    ("priors", "expected"),
+    [
+        ("estimated", {"one_coin": (0.424, 0.523), "dawid_skene": (0.473, 0.613)}),
+        ("equal", {"one_coin": (0.660, 0.660), "dawid_skene": (0.784, 0.784)}),
+    ],
+)
+def test_accuracies_of_real_workers_rank_as_their_published_competence(tmp_path, priors, expected):
+    """Spearman's correlation of accuracy and of skill with turkCompetence, over the 381 workers
+    with 20 votes or more; at least 0.7 with the priors that the published one has."""
+    votes = DATA / "ukpconvarg1_votes.jsonl.gz"
+    if not votes.is_file():
+        pytest.skip(f"needs ../shared/data/{votes.name}")
+    competence, n = {}, Counter()
+    path = tmp_path / "judgments.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for pair in map(json.loads, gzip.decompress(votes.read_bytes()).splitlines()):
+            for vote in pair["mTurkAssignments"]:
+                who = vote["turkID"]
+                competence[who], n[who] = vote["turkCompetence"], n[who] + 1
+                row = {"item": pair["id"], "annotator": who, "label": vote["value"]}
+                file.write(json.dumps(row) + "\n")
+    busy = [who for who in competence if n[who] >= 20]
+    assert len(busy) == 381
+    models = ("--models", "one-coin,dawid-skene", "--priors", priors, "--bootstrap", "0")
+
+    result = CliRunner().invoke(app, ["agreement", "--judgments", str(path), "--json", *models])
+
+    found = json.loads(result.stdout)
+    published = [competence[who] for who in busy]
+    for model, correlations in expected.items():
+        people = found[model]["annotators"]
+        told = (
+            [people[who]["accuracy"] for who in busy],
+            [people[who]["skill"]["value"] for who in busy],
+        )
+        ranks = [spearmanr(values, published).statistic for values in told]
+        assert ranks == pytest.approx(correlations, abs=0.005), model
+    if priors == "equal":
+        assert ranks[0] >= 0.7

@@ -1,17 +1,10 @@
 """Dawid-Skene, against the example of 1979 and against loops."""
 
-import gzip
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from helpers.crowds import crowd
-from scipy.stats import spearmanr
 
-from app.rules import dawid_skene, one_coin
-
-VOTES = Path(__file__).parents[3] / "shared" / "data" / "ukpconvarg1_votes.jsonl.gz"
+from app.rules import dawid_skene
 
 # Table 1 of the paper: 45 patients; observer 1 three times, then observers 2 to 5.
 PATIENTS = [
@@ -124,44 +117,3 @@ def test_who_confuses_two_labels_is_found():
     # Annotator 5 never says 2, and says 1 for it: 0.85 + 0.15 / 2.
     assert fitted.confusion[5, 2] == pytest.approx([0.075, 0.925, 0.0], abs=0.06)
     assert fitted.confusion[0, 2, 2] == pytest.approx(0.85, abs=0.06)
-
-
-@pytest.mark.skipif(not VOTES.is_file(), reason="needs ../shared/data/ukpconvarg1_votes.jsonl.gz")
-def test_accuracies_of_real_workers_rank_as_their_published_competence():
-    """Spearman's correlation with turkCompetence over the 381 workers with 20 votes or more.
-
-    That competence is MACE's, which takes the three answers as equally likely a priori. With the
-    shares estimated from the data, "equal" is believed less, and the ranks differ more.
-    """
-    items, annotators, labels, competence = real_votes()
-    sizes = {"n_items": int(items.max()) + 1, "n_annotators": len(competence), "n_labels": 3}
-    busy = np.bincount(annotators) >= 20
-    assert busy.sum() == 381
-
-    def rank_correlation(values):
-        return spearmanr(values[busy], competence[busy]).statistic
-
-    alike = dawid_skene.fit(items, annotators, labels, equal_priors=True, **sizes)
-    estimated = dawid_skene.fit(items, annotators, labels, **sizes)
-    coin = one_coin.fit(items, annotators, labels, **sizes)
-
-    assert rank_correlation(alike.accuracy) >= 0.7
-    assert rank_correlation(alike.accuracy) == pytest.approx(0.784, abs=0.005)
-    assert rank_correlation(estimated.skill) == pytest.approx(0.689, abs=0.005)
-    assert rank_correlation(coin.accuracy) == pytest.approx(0.424, abs=0.005)
-
-
-def real_votes():
-    items, annotators, labels = [], [], []
-    numbers: dict[str, int] = {}
-    competence = []
-    with gzip.open(VOTES, "rt", encoding="utf-8") as lines:
-        for i, line in enumerate(lines):
-            for vote in json.loads(line)["mTurkAssignments"]:
-                if vote["turkID"] not in numbers:
-                    numbers[vote["turkID"]] = len(numbers)
-                    competence.append(vote["turkCompetence"])
-                items.append(i)
-                annotators.append(numbers[vote["turkID"]])
-                labels.append(["a1", "a2", "equal"].index(vote["value"]))
-    return np.array(items), np.array(annotators), np.array(labels), np.array(competence)

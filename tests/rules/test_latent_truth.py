@@ -93,8 +93,72 @@ def test_a_spammer_has_no_skill_and_an_inverter_has_less(model):
     fitted = model(made.items, made.annotators, made.labels, **made.sizes)
 
     assert fitted.accuracy == pytest.approx(accuracy, abs=0.07)
-    assert fitted.skill == pytest.approx(2 * accuracy - 1, abs=0.14)
+    assert fitted.skill.value == pytest.approx(2 * accuracy - 1, abs=0.14)
+    assert fitted.skill.low[6] < 0 < fitted.skill.high[6] < 0.3
+    assert fitted.skill.high[7] < 0
     assert fitted.high[7] < 0.5
+
+
+def with_spammers(seed, *, spam):
+    """Five of 85 % among 900 items with few ties, and some who never look and give the labels with
+    the probabilities of `spam` (None is any alike). With the labels the true skills, which are
+    Cohen's kappa with the truth."""
+    rng = np.random.default_rng(seed)
+    likely = np.array([0.45, 0.45, 0.1])
+    truth = rng.choice(3, 900, p=likely)
+    seen = rng.random((5, 900)) < 0.85
+    labels = np.where(seen, truth, (truth + rng.integers(1, 3, (5, 900))) % 3)
+    blind = [rng.choice(3, 900, p=p) for p in spam]
+    everybody = np.vstack([labels, blind])
+    # Of the good, a label is given as often as 85 % of its items and half of 15 % of the others.
+    given = 0.85 * likely + 0.075 * (1 - likely)
+    good = (0.85 - given @ likely) / (1 - given @ likely)
+    rows, columns = np.nonzero(rng.random(everybody.shape) < 0.5)
+    return columns, rows, everybody[rows, columns], np.array([good] * 5 + [0.0] * len(spam))
+
+
+def skills_of_spammers(model, spam, *, crowds):
+    """(crowds, annotators) each: skills, whether their intervals hold the true ones, accuracies."""
+    values, inside, accuracies = [], [], []
+    for seed in range(crowds):
+        items, annotators, labels, true = with_spammers(seed, spam=spam)
+        sizes = {"n_items": 900, "n_annotators": len(true), "n_labels": 3}
+        fitted = model(items, annotators, labels, exchangeable=(0, 1), **sizes)
+        values.append(fitted.skill.value)
+        inside.append((fitted.skill.low <= true) & (true <= fitted.skill.high))
+        accuracies.append(fitted.accuracy)
+    return np.array(values), np.array(inside), np.array(accuracies)
+
+
+def test_whoever_does_not_look_has_no_skill_whatever_labels_they_give():
+    """By Dawid-Skene, which learns what somebody favours; accuracies tell otherwise."""
+    spam = (None, (0.5, 0.5, 0.0), (0.0, 0.0, 1.0))
+    values, inside, accuracies = skills_of_spammers(dawid_skene.fit, spam, crowds=12)
+
+    assert np.abs(values[:, 5:]).max() < 0.2
+    assert np.abs(values[:, 5:].mean(axis=0)).max() < 0.05
+    assert accuracies[:, 6].min() > 0.35
+    # 96 intervals: 95 % of them have a standard error of 2.2 %.
+    assert np.mean(inside) >= 0.89
+
+
+def test_one_coin_finds_no_skill_where_spam_is_even_and_a_little_where_it_favours_sides():
+    """It takes errors for uniform, so some of what a side is given for counts as knowing it."""
+    even, inside, _ = skills_of_spammers(one_coin.fit, (None,), crowds=12)
+    assert abs(even[:, 5].mean()) < 0.05
+    assert np.mean(inside) >= 0.89
+
+    sided, _, _ = skills_of_spammers(one_coin.fit, ((0.5, 0.5, 0.0),), crowds=12)
+    assert 0.02 < sided[:, 5].mean() < 0.12
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_skill_is_undefined_where_one_label_is_all_there_is(model):
+    fitted = model(
+        [0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0], smoothing=0, n_items=2, n_annotators=2, n_labels=1
+    )
+
+    assert np.isnan(fitted.skill.value).all()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 from helpers.data import (
@@ -26,7 +26,7 @@ from app.models.projects import Comparison, Completion
 from app.rules import crowd_bradley_terry, dawid_skene, one_coin
 from app.rules.bootstrap import Statistic
 from app.rules.latent_truth import LatentTruth
-from app.services import annotator_models
+from app.services import annotator_models, annotator_rows
 from app.services.annotator_models import (
     DAWID_SKENE,
     FIGURES,
@@ -136,7 +136,8 @@ def contest(number: int, **extra: object) -> dict[str, object]:
 def judge_contests(
     database: Database, name: str, choose: Callable[[AssignmentView], str], contests: int
 ) -> None:
-    annotator = add_annotator(database, name)
+    # The id decides which side each response is on.
+    annotator = add_annotator(database, name, annotator_id=uuid5(NAMESPACE_URL, name))
     for _ in range(contests):
         view = lease(database, annotator)
         assert view is not None
@@ -250,6 +251,15 @@ def test_who_always_clicks_left_leans_left_and_sees_nothing(database: Database) 
     for name in ("ada", "lin", "bo"):
         assert sides[name][1] < 0 < sides[name][2]
         assert skills[name][0] > 1
+    # In the list they are the weakest, around no skill at all, though half of the time right.
+    with database.reading() as session:
+        listed = annotator_rows.for_project(session, project_of(session), fits=fits, sort="skill")
+    weakest = listed.rows[0]
+    assert (weakest.name, weakest.skill.n) == ("left", 40)
+    assert weakest.skill.low is not None
+    assert weakest.skill.high is not None
+    assert weakest.skill.low < 0 < weakest.skill.high < 0.5
+    assert weakest.accuracy.value == pytest.approx(0.5, abs=0.15)
 
 
 def test_who_has_no_skill_is_told_why(database: Database) -> None:

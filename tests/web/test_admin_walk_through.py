@@ -135,8 +135,8 @@ def test_an_admin_goes_from_the_weakest_annotator_to_a_clearer_guideline(
 def find_the_weakest_annotator(page: Page, said: list[Said]) -> str:
     """The one whose agreement with the others is surely lowest."""
     tab(page, "Annotators")
-    page.get_by_role("link", name="Weakest first").click()
-    page.get_by_role("link", name="Weakest first").and_(page.locator("[aria-current]")).wait_for()
+    page.get_by_role("link", name="Agrees least").click()
+    page.get_by_role("link", name="Agrees least").and_(page.locator("[aria-current]")).wait_for()
     names = {one.annotator for one in said}
     agreement = {name: agreement_with_others(said, name) for name in names}
     # Of equally weak ones the first by name comes first.

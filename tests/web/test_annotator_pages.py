@@ -51,16 +51,18 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
 ) -> None:
     visit = judged.signed_in("admin", Role.ADMIN)
     text = page_of_ada(visit)
-    assert re.search(r"Accuracy, one-coin \d\d.\d % n 5 Accuracy, Dawid-Skene \d\d.\d % n 5", text)
-    assert re.search(r"Skill −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
+    chance = r"… corrected for chance −?\d.\d\d n 5"
+    for model in ("one-coin", "Dawid-Skene"):
+        assert re.search(rf"Accuracy, {model} \d\d.\d % n 5 {chance}", text)
+    assert re.search(r"Sees differences −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
     assert "Chose the left 100.0 % n 3 … side by side 100.0 % n 3" in text
-    assert "Skill: how well somebody sees the difference between two sources." in text
+    assert "Sees differences: how well somebody sees the difference between two sources." in text
 
     with judged.database.writing() as session:
         session.execute(update(Completion).values(source="model-alpha"))
     text = page_of_ada(visit)
     reason = "no source was compared with another"
-    assert f"Skill {reason} Leans left {reason}" in text
+    assert f"Sees differences {reason} Leans left {reason}" in text
 
 
 def test_models_of_a_large_project_are_fitted_when_an_admin_wants_it(
@@ -70,12 +72,13 @@ def test_models_of_a_large_project_are_fitted_when_an_admin_wants_it(
     visit = judged.signed_in("admin", Role.ADMIN)
     assert "The models of this large project are not fitted yet." in words(visit.get(LIST).text)
     text = page_of_ada(visit)
-    assert "Accuracy, one-coin not fitted yet Accuracy, Dawid-Skene not fitted yet" in text
-    assert "Skill not fitted yet Leans left not fitted yet" in text
+    for model in ("one-coin", "Dawid-Skene"):
+        assert f"Accuracy, {model} not fitted yet … corrected for chance not fitted yet" in text
+    assert "Sees differences not fitted yet Leans left not fitted yet" in text
 
     assert visit.post(f"{LIST}/fit").status_code == 303
     fitted = r"The models were fitted 20\d\d-\S+ \S+ UTC to 10 judgments\."
     assert re.search(fitted, words(visit.get(LIST).text))
     text = page_of_ada(visit)
     assert re.search(fitted, text)
-    assert re.search(r"Skill −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
+    assert re.search(r"Sees differences −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
