@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from helpers.load_clocks import wrong_late_marks
 from helpers.load_ledger import Ledger, Outcome, Sent
 from helpers.load_stored import Row, Stored
 from helpers.load_sums import wrong_sums
@@ -24,6 +25,7 @@ def violations(stored: Stored, ledger: Ledger) -> list[str]:
         *_overlap(stored),
         *_judged_twice(stored),
         *_acknowledged(stored, ledger),
+        *wrong_late_marks(stored, ledger),
         *_verdicts(stored, ledger),
         *_assignments(stored),
         *_preferences(stored),
@@ -36,7 +38,8 @@ def violations(stored: Stored, ledger: Ledger) -> list[str]:
 def _overlap(stored: Stored) -> Iterator[str]:
     """On time never more annotators than wanted, and in the end never fewer.
 
-    A late judgment is kept and may be one more. Everybody may judge gold, and nobody waits for it.
+    A late judgment is kept and may be one more; whether it is late, `wrong_late_marks` checks by
+    the annotators' clock. Everybody may judge gold, and nobody waits for it.
     """
     everybody, on_time = defaultdict(set), defaultdict(set)
     for judgment in stored.judgments:
@@ -72,6 +75,8 @@ def _acknowledged(stored: Stored, ledger: Ledger) -> Iterator[str]:
         n = found.pop((sent.annotator_id, sent.key), 0)
         if sent.outcome is Outcome.UNKNOWN or n != (sent.outcome is Outcome.ACKNOWLEDGED):
             yield f"verdict {sent.key} was {sent.outcome} and is stored {n} times"
+        if sent.created > 1:
+            yield f"verdict {sent.key} was called new {sent.created} times"
     for annotator, key in found:
         yield f"verdict {key} of {annotator} is stored and nobody sent it"
 

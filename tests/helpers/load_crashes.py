@@ -43,7 +43,7 @@ class Crashes:
         for number in range(self.most):
             await asyncio.sleep(rng.uniform(*self.seconds_between))
             if number % 2 == 0:
-                await _first(ledger.next_acknowledgement(), finished.wait())
+                await first_of(ledger.next_acknowledgement(), finished.wait())
             if finished.is_set():
                 return
             crash = self.kinds[number % len(self.kinds)]
@@ -68,7 +68,7 @@ class Crashes:
         return sum(n for event, n in ledger.events.items() if event.startswith("killed"))
 
 
-async def _first(*waits) -> None:
+async def first_of(*waits) -> None:
     """Return when one of these has happened; the others are given up."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     _, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

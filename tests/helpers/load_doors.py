@@ -49,6 +49,10 @@ class Door(Protocol):
 
     def task_in(self, answer: Answer) -> Task | None: ...
 
+    def says_new(self, answer: Answer) -> bool | None:
+        """Whether an acknowledged verdict was stored only now; None where the answer is silent."""
+        ...
+
     def notice(self, answer: Answer) -> None:
         """Keep what an answer changes: cookies, for example."""
         ...
@@ -102,6 +106,9 @@ class Pages:
         seen = {side: html.unescape(text) for side, text in SIDE.findall(answer.text)}
         return Task(found[1], seen)
 
+    def says_new(self, answer: Answer) -> bool | None:
+        return None
+
     def notice(self, answer: Answer) -> None:
         self._cookies |= answer.cookies()
         if found := TOKEN.search(answer.text):
@@ -152,6 +159,9 @@ class Api:
             return None
         sides = found["comparison"]["completions"]
         return Task(found["id"], {side["side"]: side["text"] for side in sides})
+
+    def says_new(self, answer: Answer) -> bool | None:
+        return answer.status == 201
 
     def notice(self, answer: Answer) -> None:
         """A token stays what it is."""

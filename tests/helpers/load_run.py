@@ -12,6 +12,7 @@ from itertools import cycle
 import psycopg
 from helpers.load_annotators import Field, Habit, Simulated
 from helpers.load_checks import violations
+from helpers.load_clocks import surely_late
 from helpers.load_doors import Api, Door, Pages
 from helpers.load_ledger import Ledger
 from helpers.load_site import SLUG, Invited
@@ -42,7 +43,7 @@ class Load:
 
     def run(self, *, seconds: float) -> Ledger:
         """Work until everything is judged; what everybody remembers. TimeoutError after that."""
-        ledger = Ledger()
+        ledger = Ledger(self.lease_seconds)
         try:
             asyncio.run(asyncio.wait_for(self._work(ledger), seconds))
         except TimeoutError as error:
@@ -57,9 +58,10 @@ class Load:
             Simulated(field, one.annotator_id, _door(one, i), habit, self.seed * 1000 + i)
             for i, (one, habit) in enumerate(zip(self.invited, cycle(HABITS), strict=False))
         )
+        start = asyncio.Barrier(len(people))
         async with asyncio.TaskGroup() as group:
             for person in people:
-                group.create_task(person.work())
+                group.create_task(person.work(start))
             if self.trouble is not None:
                 group.create_task(self.trouble(ledger, finished))
             group.create_task(self._watch(finished))
@@ -67,6 +69,10 @@ class Load:
         # Who went away holds a lease until its time is over; then anybody who asks ends it.
         await asyncio.sleep(self.lease_seconds + 0.1)
         await last.work()
+        # Where overlap is adaptive, what came in at the very end may want somebody more.
+        helpers = iter(people)
+        while await asyncio.to_thread(unfinished, self.url):
+            await next(helpers).work()
 
     async def _watch(self, finished: asyncio.Event) -> None:
         """Set `finished` when no comparison wants more; a database that is down is asked again."""
@@ -91,7 +97,9 @@ def _door(person: Invited, number: int) -> Door:
 
 
 def assert_all_promises_kept(url: str, ledger: Ledger) -> None:
-    """No violation in the database, and no answer that nobody should get."""
+    """No violation in the database, no answer that nobody should get, and trouble of every kind."""
     stored = Stored.read(url)
     found = [*ledger.problems, *violations(stored, ledger), *wrong_statistics(url, stored)]
     assert not found, f"{len(found)} violations:\n" + "\n".join(found[:20])
+    assert not ledger.missing(), f"this never happened: {ledger.missing()}\n{ledger.summary()}"
+    assert surely_late(stored, ledger), f"no verdict came late\n{ledger.summary()}"

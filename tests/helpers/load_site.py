@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from helpers.data import import_plain
-from sqlalchemy import select, update
+from helpers.data import import_plain, project_id_of
 
 from app import migrate
 from app.db import Database
-from app.models.accounts import Role
-from app.models.projects import Comparison
+from app.models.accounts import Membership, Role
 from app.rules.queue_policy import QueuePolicy
 from app.services import accounts, projects, tokens
 
@@ -35,15 +34,35 @@ def make_load_site(
     url: str, *, comparisons: int, people: int, overlap: int = 3, plants: bool = True
 ) -> list[Invited]:
     """Migrate the database and fill it; the people who may come."""
+    share = SHARE if plants else 0.0
+    policy = QueuePolicy(
+        overlap=overlap, gold_share=share, repeat_share=share, repeat_after_hours=0
+    )
+    records = [_record(i) for i in range(comparisons)]
+    for record in records[9::10] if plants else []:
+        record["gold"] = "tie"
+    return fill_site(url, records, policy, people=people)
+
+
+def fill_site(
+    url: str,
+    records: Sequence[dict[str, object]],
+    policy: QueuePolicy,
+    *,
+    people: int,
+    groups: Callable[[int], list[str]] = lambda number: [],
+) -> list[Invited]:
+    """Records in a project with this policy, always with the same ids; `groups` are each one's."""
     database, now = Database(url), datetime.now(UTC)
     migrate.upgrade(database)
     with database.writing() as session:
-        projects.create(session, slug=SLUG, overlap=overlap, now=now)
-    summary = import_plain(database, [_record(i) for i in range(comparisons)], slug=SLUG)
+        project = projects.create(
+            session, slug=SLUG, overlap=policy.overlap, project_id=project_id_of(SLUG), now=now
+        )
+        projects.set_policy(session, project, policy)
+    summary = import_plain(database, list(records), slug=SLUG)
     assert not summary.rejected, summary.rejected
-    if plants:
-        _plant(database, overlap, gold=max(1, comparisons // 10))
-    invited = [_invite(database, f"person {i}", now) for i in range(people)]
+    invited = [_invite(database, i, groups(i), now) for i in range(people)]
     database.dispose()
     return invited
 
@@ -57,25 +76,16 @@ def _record(number: int) -> dict[str, object]:
     }
 
 
-def _plant(database: Database, overlap: int, *, gold: int) -> None:
-    policy = QueuePolicy(
-        overlap=overlap, gold_share=SHARE, repeat_share=SHARE, repeat_after_hours=0
-    )
-    with database.writing() as session:
-        chosen = session.scalars(
-            select(Comparison.id).where(Comparison.size == 2).order_by(Comparison.id).limit(gold)
-        ).all()
-        known = {"kind": "gold", "gold_verdict": "tie", "target": 0, "open_slots": 0}
-        session.execute(update(Comparison).where(Comparison.id.in_(chosen)).values(**known))
-        projects.set_policy(session, projects.by_slug(session, SLUG), policy)
-
-
-def _invite(database: Database, name: str, now: datetime, links: int = 12) -> Invited:
+def _invite(
+    database: Database, number: int, groups: list[str], now: datetime, links: int = 12
+) -> Invited:
     with database.writing() as session:
         person = accounts.create_person(
-            session, name=name, password=None, role=Role.ANNOTATOR, now=now
+            session, name=f"person {number}", password=None, role=Role.ANNOTATOR, now=now
         )
-        projects.add_member(session, projects.by_slug(session, SLUG), person, now=now)
+        project = projects.by_slug(session, SLUG)
+        projects.add_member(session, project, person, now=now)
+        session.get_one(Membership, (project.id, person.id)).groups = groups
         made = now + LINKS_MADE
         found = [accounts.create_sign_in_link(session, person, now=made) for _ in range(links)]
         token = tokens.create(

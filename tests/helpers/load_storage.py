@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import pwd
 import resource
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import psycopg
+import pytest
 from helpers.load_servers import Servers
 from helpers.postgres import PostgresServer
 from psycopg import sql
@@ -37,24 +41,32 @@ class FullDisk:
         self._filler = folder / "filler"
 
     def fail(self, servers: Servers) -> None:
-        with suppress(OSError), self._filler.open("wb", buffering=0) as filler:
-            # To the last byte: blocks first, then what is left.
-            for size in (64 * 1024, 4096, 1):
-                with suppress(OSError):
-                    while filler.write(b"x" * size) == size:
-                        pass
+        fill(self._filler)
 
     def recover(self, servers: Servers) -> None:
         self._filler.unlink()
 
 
+def fill(filler: Path) -> None:
+    """Write a file until its disk is full, to the last byte: blocks first, then what is left."""
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        for size in (64 * 1024, 4096, 1):
+            with suppress(OSError):
+                while file.write(b"x" * size) == size:
+                    pass
+
+
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 4 MB in memory. Only root may mount one; PermissionError for others."""
-    folder.mkdir()
+def small_disk(folder: Path, *, megabytes: int) -> Iterator[Path]:
+    """A disk in memory. PermissionError where this process may not mount one: only root may, and
+    not in every container."""
+    folder.mkdir(exist_ok=True)
     if os.geteuid() != 0:
         raise PermissionError("only root may mount a small disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        raise PermissionError(f"no small disk may be mounted here: {mounted.stderr.strip()}")
     try:
         yield folder
     finally:
@@ -173,3 +185,89 @@ class ReadOnlyPostgres:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
             )
+
+
+class PostgresOnSmallDisk(PostgresServer):
+    """A database server whose data, log of writes and all, lies on a small disk."""
+
+    def __init__(self, disk: Path) -> None:
+        super().__init__()
+        self._disk = disk
+
+    def _make_folder(self) -> Path:
+        folder = super()._make_folder()
+        (folder / "data").symlink_to(self._disk)
+        return folder
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[Storage]:
+    """PermissionError where no small disk may be mounted."""
+    with small_disk(folder / "disk", megabytes=4) as disk:
+        yield FullDisk(disk)
+
+
+@contextmanager
+def full_postgres(_: Path) -> Iterator[Storage]:
+    """PermissionError where no small disk may be mounted."""
+    with ExitStack() as stack:
+        # pytest's own folders are closed to the user who runs the database server.
+        parent = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="prefloop-disk-", dir="/tmp")
+        )
+        Path(parent).chmod(0o755)
+        disk = stack.enter_context(small_disk(Path(parent) / "disk", megabytes=128))
+        nobody = pwd.getpwnam("nobody")
+        os.chown(disk, nobody.pw_uid, nobody.pw_gid)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.delenv("TEST_DATABASE_URL", raising=False)
+        yield FullPostgres(stack.enter_context(PostgresOnSmallDisk(disk)), disk)
+
+
+# The smallest rows there may be: what the server adds is longer, and finds no room where these find
+# none.
+FILLING = (
+    """INSERT INTO judgments (id, project_id, comparison_id, annotator_id, verdict, reason_codes,
+           shown_order, layout, kind, received_at, late, idempotency_key)
+       SELECT gen_random_uuid(), project_id, comparison_id, annotator_id, 'tie', '[]', '[]',
+           '', 'normal', received_at, false, %s FROM judgments LIMIT 1""",
+    """INSERT INTO assignments (id, project_id, comparison_id, annotator_id, repeat, kind, state,
+           shown_order, issued_at, lease_expires_at)
+       SELECT gen_random_uuid(), project_id, comparison_id, annotator_id, 1000 + %s::text::integer,
+           'normal', 'expired', '[]', issued_at, lease_expires_at FROM assignments LIMIT 1""",
+)
+
+
+class FullPostgres:
+    """A database server whose disk something else fills, as does a transaction that never ends
+    with the room that was left in its files. The log of writes still has some, so that the server
+    refuses what needs a new page and goes on; without any it would stop, which is tested as dead.
+    """
+
+    def __init__(self, postgres: PostgresServer, disk: Path) -> None:
+        self.url = postgres.create_database("full")
+        self._filler = disk / "filler"
+        self._transaction: psycopg.Connection | None = None
+
+    def fail(self, servers: Servers) -> None:
+        address = make_url(self.url).set(drivername="postgresql")
+        self._transaction = psycopg.connect(address.render_as_string(hide_password=False))
+        # A new segment of the log, all of it free.
+        self._transaction.execute("SELECT pg_switch_wal()")
+        self._transaction.execute("CREATE TABLE begins_the_segment ()")
+        self._transaction.commit()
+        fill(self._filler)
+        # Begins the transaction; within it each row is a savepoint.
+        self._transaction.execute("SELECT 1")
+        for statement in FILLING:
+            for number in itertools.count():
+                try:
+                    with self._transaction.transaction():
+                        self._transaction.execute(statement, [str(number)])
+                except psycopg.errors.DiskFull:
+                    break
+
+    def recover(self, servers: Servers) -> None:
+        assert self._transaction is not None
+        self._transaction.close()
+        self._filler.unlink()

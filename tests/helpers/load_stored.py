@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 Row = dict[str, Any]
 
-LISTS = ("shown_order", "ranking")
+LISTS = ("shown_order", "ranking", "tags", "groups")
 DAYS = ("received_at", "skipped_at", "day")
 QUERIES = {
     "comparisons": """

@@ -1,6 +1,11 @@
 """Servers, and the database server, die under load and come back: nothing acknowledged is lost.
 
-PostgreSQL runs with fsync off here: a killed process loses nothing by that, a power cut might.
+PostgreSQL runs with fsync off here, and a killed process loses nothing by that: what was committed
+is in the operating system's memory. A power cut is not tested. To test it needs fsync,
+full_page_writes and synchronous_commit as PostgreSQL sets them and SQLite's synchronous=full, as
+deployments have them, and a disk that forgets at a chosen moment whatever it was not told to keep:
+a virtual machine reset without its host's cache, or device-mapper's log-writes target replayed up
+to each flush.
 """
 
 from __future__ import annotations

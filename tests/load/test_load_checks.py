@@ -11,15 +11,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from helpers.data import NOON, add_annotator, lease, make_project, project_of, submit
+from helpers.data import (
+    LEASE_SECONDS,
+    NOON,
+    add_annotator,
+    lease,
+    make_project,
+    project_of,
+    submit,
+)
 from helpers.load_checks import violations
-from helpers.load_ledger import Ledger, Outcome, Sent
+from helpers.load_clocks import PATIENCE, surely_late
+from helpers.load_ledger import Hold, Ledger, Outcome, Sent
 from helpers.load_stored import Stored, unfinished
 
 from app import migrate
 from app.db import Database
 from app.services import assignments, judgments, slots
 
+NOON_SECONDS = NOON.timestamp()
 AFTER_ALL_LEASES = NOON + timedelta(days=1)
 
 
@@ -29,7 +39,7 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.url = f"sqlite:///{folder}/load.db"
         self._path = folder / "load.db"
-        self.ledger = Ledger()
+        self.ledger = Ledger(LEASE_SECONDS)
         database = Database(self.url)
         migrate.upgrade(database)
         make_project(database, pairs=6, overlap=2)
@@ -46,6 +56,8 @@ class Work:
         seen = {side.label: side.text for side in view.sides}
         sent = Sent(annotator.id.hex, view.id.hex, f"key-{view.id}", verdict, None, seen)
         sent.outcome = Outcome.ACKNOWLEDGED
+        sent.first_try, sent.acknowledged_at = NOON_SECONDS + 29, NOON_SECONDS + 31
+        self.ledger.holds[view.id.hex].append(Hold(NOON_SECONDS - 1, NOON_SECONDS + 1))
         self.ledger.sent.append(sent)
 
     def _skip_one_and_go_away(self, database, annotator) -> None:
@@ -105,6 +117,11 @@ DAMAGE = {
     ),
     "judged twice": (copy_of_judgment(id=NEW, idempotency_key=NEW), "2 times (repeat=False)"),
     "nobody sent it": (copy_of_judgment(id=NEW, idempotency_key=NEW), "nobody sent it"),
+    "late without a reason": (
+        f"UPDATE judgments SET late = 1 WHERE id = {ONE_JUDGMENT}",
+        # The lease was asked for a second before noon, the verdict was there 31 seconds after.
+        "is marked late, 568.000 s before its lease could end",
+    ),
     "a repeat of nothing": (
         copy_of_judgment(id=NEW, annotator_id=CY, kind="'repeat'"),
         "1 times (repeat=True)",
@@ -182,12 +199,28 @@ def _forgotten(ledger: Ledger) -> None:
     del ledger.sent[0]
 
 
+def _created_twice(ledger: Ledger) -> None:
+    ledger.sent[0].created = 2
+
+
+def _sent_late(ledger: Ledger) -> None:
+    ledger.sent[0].first_try = NOON_SECONDS + 602.5
+    ledger.sent[0].acknowledged_at = NOON_SECONDS + 603
+
+
+def _never_given(ledger: Ledger) -> None:
+    ledger.holds.clear()
+
+
 @pytest.mark.parametrize(
     ("remembered", "sentence"),
     [
         (_refused, "refused and is stored 1 times"),
         (_unanswered, "unknown and is stored 1 times"),
         (_forgotten, "nobody sent it"),
+        (_created_twice, "was called new 2 times"),
+        (_sent_late, "is not marked late, 1.500 s after its lease"),
+        (_never_given, "was never handed out"),
     ],
 )
 def test_a_memory_that_differs_from_what_is_stored_is_found(
@@ -200,6 +233,53 @@ def test_a_memory_that_differs_from_what_is_stored_is_found(
 def test_a_judgment_that_came_late_may_be_one_more_than_wanted(work: Work) -> None:
     work.change(copy_of_judgment(id=NEW, annotator_id=CY, late="1"))
     assert not [violation for violation in work.found() if "wanted" in violation]
+
+
+def late_marks(work: Work) -> list[str]:
+    return [violation for violation in work.found() if " late" in violation]
+
+
+def hold_longer(work: Work, hold: Hold, *, is_answered: bool) -> None:
+    """Another request of the first verdict's annotator, for its assignment."""
+    sent = work.ledger.sent[0]
+    if is_answered:
+        work.ledger.holds[sent.assignment_id].append(hold)
+    else:
+        work.ledger.unanswered[sent.annotator_id].append(hold)
+
+
+@pytest.mark.parametrize(
+    ("hold", "is_answered"),
+    [
+        (Hold(NOON_SECONDS + 2, NOON_SECONDS + 3), True),
+        (Hold(NOON_SECONDS + 2, NOON_SECONDS + 3 - PATIENCE), False),
+    ],
+)
+def test_a_lease_that_may_have_been_prolonged_excuses_a_judgment_on_time(
+    work: Work, hold: Hold, is_answered: bool
+) -> None:
+    _sent_late(work.ledger)
+    assert surely_late(Stored.read(work.url), work.ledger) == 1
+    hold_longer(work, hold, is_answered=is_answered)
+    assert late_marks(work) == []
+    assert surely_late(Stored.read(work.url), work.ledger) == 0
+
+
+def test_a_judgment_that_may_have_come_in_time_may_also_be_late(work: Work) -> None:
+    sent = work.ledger.sent[0]
+    sent.first_try, sent.acknowledged_at = NOON_SECONDS + 598, NOON_SECONDS + 600
+    assert late_marks(work) == []
+    work.change(f"UPDATE judgments SET late = 1 WHERE idempotency_key = '{sent.key}'")
+    assert late_marks(work) == []
+    hold_longer(work, Hold(NOON_SECONDS + 2, NOON_SECONDS + 3), is_answered=True)
+    assert len(late_marks(work)) == 1
+
+
+def test_a_run_in_which_nothing_went_wrong_says_what_was_missing() -> None:
+    ledger = Ledger(LEASE_SECONDS)
+    assert {"vanished", "replayed", "refused in another tab"} < set(ledger.missing())
+    ledger.events["vanished"] += 1
+    assert "vanished" not in ledger.missing()
 
 
 def test_a_comparison_that_wants_more_is_unfinished(work: Work) -> None:

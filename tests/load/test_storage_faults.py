@@ -18,13 +18,13 @@ from helpers.load_site import SLUG, Invited, make_load_site
 from helpers.load_storage import (
     DeadPostgres,
     FileSizeLimit,
-    FullDisk,
     ReadOnlyFile,
     ReadOnlyPostgres,
     Storage,
     VanishedFile,
     VanishedFolder,
-    small_disk,
+    full_disk,
+    full_postgres,
 )
 from helpers.load_stored import query
 from helpers.person import press
@@ -41,7 +41,10 @@ SQLITE = {
 POSTGRESQL = {"a dead database server": DeadPostgres, "a read-only database": ReadOnlyPostgres}
 
 
-@pytest.fixture(params=["a full disk", *SQLITE, *POSTGRESQL])
+FULL = {"a full disk": full_disk, "a database server's full disk": full_postgres}
+
+
+@pytest.fixture(params=[*FULL, *SQLITE, *POSTGRESQL])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     with ExitStack() as stack:
         if request.param in SQLITE:
@@ -50,10 +53,9 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
             yield POSTGRESQL[request.param](request.getfixturevalue("own_postgres"))
         else:
             try:
-                disk = stack.enter_context(small_disk(tmp_path / "disk"))
+                yield stack.enter_context(FULL[request.param](tmp_path))
             except PermissionError as error:
-                pytest.skip(f"{error}; the file size limit is tested in its place")
-            yield FullDisk(disk)
+                pytest.skip(f"{error}; a file size limit and a dead server are tested")
 
 
 def judgments(storage: Storage) -> int:
