@@ -38,6 +38,7 @@ help: ## Show this list
 	@echo '  make demo SERVE=0 SEED=1 PORT=8000    no web app at the end; another seed; another port'
 	@echo '  make test PYTEST_OPTIONS="-k split"   only some tests; TEST_PROCESSES=1 for one at a time'
 	@echo '  make soak SOAK_JUDGMENTS=2000         fewer judgments under faults; 50000 on each database otherwise'
+	@echo '  make soak SOAK_RACE=200               smaller long races; 1500 comparisons in each of four otherwise'
 	@echo '  make bench-server QUICK=1             small sizes, a minute; the whole takes most of an hour'
 	@echo '  PYTHON=python3.12 VENV=.venv          the interpreter and the folder of the environment'
 

@@ -17,7 +17,7 @@ from helpers.load_doors import Api, Door, Pages
 from helpers.load_ledger import Ledger
 from helpers.load_site import SLUG, Invited
 from helpers.load_statistics import look_again_and_again, wrong_statistics
-from helpers.load_stored import Stored, unfinished
+from helpers.load_stored import Stored, seconds_on_lease, unfinished
 
 # Among any 17 people every habit occurs; their number is odd, so that half of those with each habit
 # work on the pages and half through the API.
@@ -67,7 +67,7 @@ class Load:
             group.create_task(self._watch(finished))
             group.create_task(look_again_and_again(self.url, finished))
         # Who went away holds a lease until its time is over; then anybody who asks ends it.
-        await asyncio.sleep(self.lease_seconds + 0.1)
+        await asyncio.sleep(await asyncio.to_thread(seconds_on_lease, self.url))
         await last.work()
         # Where overlap is adaptive, what came in at the very end may want somebody more.
         helpers = iter(people)

@@ -71,6 +71,21 @@ def unfinished(url: str) -> int:
     return found
 
 
+LAST_LEASE = "SELECT MAX(lease_expires_at) AS lease_end FROM assignments WHERE state = 'leased'"
+
+
+def seconds_on_lease(url: str) -> float:
+    """How long until every lease has ended; 0 where they all have."""
+    (row,) = query(url, LAST_LEASE)
+    end = row["lease_end"]
+    if end is None:
+        return 0
+    if isinstance(end, str):
+        end = datetime.fromisoformat(end).replace(tzinfo=UTC)
+    seconds: float = (end - datetime.now(UTC)).total_seconds()
+    return max(0, seconds)
+
+
 def query(url: str, statement: str) -> list[Row]:
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
