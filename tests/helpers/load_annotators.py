@@ -244,7 +244,7 @@ class Simulated:
         try:
             answer = await client.request(port, call, fault=fault, seconds=seconds)
         except NoAnswer:
-            self._ledger.unanswered[self._annotator_id].append(Hold(asked, time.time()))
+            self._ledger.unanswered[self._annotator_id].append(Hold(asked, time.time(), call.path))
             self._ledger.events["no answer"] += 1
             await asyncio.sleep(self._rng.uniform(0.02, 0.2))
             return None

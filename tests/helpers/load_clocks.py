@@ -57,6 +57,8 @@ def _lease_end(sent: Sent, ledger: Ledger) -> tuple[float, float] | None:
         Hold(hold.asked, hold.answered + PATIENCE)
         for hold in ledger.unanswered.get(sent.annotator_id, [])
         if hold.asked <= sent.acknowledged_at
+        # A try to send a verdict prolongs no lease of its own.
+        and not hold.path.endswith(f"{sent.assignment_id}/judgment")
     ]
     # Until the acknowledgement another tab may have prolonged it.
     until = [hold for hold in holds if hold.asked <= sent.acknowledged_at]

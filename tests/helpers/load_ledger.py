@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-# Each of them happens in every run of at least 34 people, who have every habit on either door.
+# What every race of at least 34 people has: these have every habit, on either door.
 HAPPENS = (
     *("vanished", "waited too long", "gone for good", "kept on lease", "skipped"),
     *("sent again after its answer", "sent twice at once", "replayed", "refused in another tab"),
@@ -52,6 +52,8 @@ class Hold:
 
     asked: float
     answered: float
+    path: str = ""
+    """Of the request, where it had no answer and may have reserved anything."""
 
 
 @dataclass

@@ -97,9 +97,15 @@ def _door(person: Invited, number: int) -> Door:
 
 
 def assert_all_promises_kept(url: str, ledger: Ledger) -> None:
-    """No violation in the database, no answer that nobody should get, and trouble of every kind."""
+    """No violation in the database, and no answer that nobody should get."""
     stored = Stored.read(url)
     found = [*ledger.problems, *violations(stored, ledger), *wrong_statistics(url, stored)]
     assert not found, f"{len(found)} violations:\n" + "\n".join(found[:20])
+
+
+def assert_everything_happened(url: str, ledger: Ledger) -> None:
+    """Trouble of every kind: without it the promises were easy to keep. Where servers are down for
+    longer than a lease, a short run need not have all of it."""
+    stored = Stored.read(url)
     assert not ledger.missing(), f"this never happened: {ledger.missing()}\n{ledger.summary()}"
     assert surely_late(stored, ledger), f"no verdict came late\n{ledger.summary()}"

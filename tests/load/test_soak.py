@@ -1,4 +1,4 @@
-"""The long form of the race and of the crashes in one: 50,000 judgments on each database.
+"""The long form of the crashes: 50,000 judgments on each database (long races are in `test_race.py`).
 
 Half of the people work on the pages and half through the API, on two servers of two workers each,
 while workers, servers and the database are killed again and again.
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers.load_crashes import ON_POSTGRESQL, ON_SQLITE, Crash, Crashes
 from helpers.load_ledger import Ledger, Outcome
-from helpers.load_run import Load, assert_all_promises_kept
+from helpers.load_run import Load, assert_all_promises_kept, assert_everything_happened
 from helpers.load_servers import Servers
 from helpers.load_site import make_load_site
 from helpers.load_stored import Stored
@@ -68,6 +68,7 @@ def test_fifty_thousand_judgments_under_faults_keep_every_promise(
         sys.stdout.write(f"\n{url.partition(':')[0]}: {seconds:.0f} s\n")
         sys.stdout.write(figures(ledger, Stored.read(url)))
     assert_all_promises_kept(url, ledger)
+    assert_everything_happened(url, ledger)
     assert len(ledger.acknowledged()) >= JUDGMENTS
     assert Crashes.count(ledger) >= len(kinds)
 
