@@ -18,7 +18,7 @@ from helpers.load_mixed import (
     wrong_people,
     wrong_targets,
 )
-from helpers.load_run import Load, assert_all_promises_kept
+from helpers.load_run import Load, assert_all_promises_kept, assert_everything_happened
 from helpers.load_servers import Servers
 from helpers.load_site import make_load_site
 from helpers.load_stored import Stored
@@ -39,6 +39,7 @@ def race_for_one_number(url: str, folder: Path, *, comparisons: int, people: int
         )
         ledger = load.run(seconds=120 + comparisons)
     assert_all_promises_kept(url, ledger)
+    assert_everything_happened(url, ledger)
     assert ledger.statuses[503] == 0, "nothing was wrong with the database"
     return ledger
 
@@ -66,6 +67,7 @@ def race_for_many_numbers(url: str, folder: Path, *, comparisons: int, people: i
     ]
     assert not wrong, f"{len(wrong)} violations:\n" + "\n".join(wrong[:20])
     assert_all_promises_kept(url, ledger)
+    assert_everything_happened(url, ledger)
     assert not list(did_not_happen(plan, stored, ledger))
     assert ledger.statuses[503] == 0, "nothing was wrong with the database"
     return ledger
