@@ -1,4 +1,4 @@
-"""The long form of the crashes: 50,000 judgments on each database (long races are in `test_race.py`).
+"""The long form of the crashes: 50,000 judgments on each database. `test_race.py` has long races.
 
 Half of the people work on the pages and half through the API, on two servers of two workers each,
 while workers, servers and the database are killed again and again.
