@@ -1,4 +1,8 @@
-"""The command line as a person uses it: processes, exit codes, one sentence for each mistake."""
+"""The command line as a person uses it: exit codes, one sentence for each mistake.
+
+Most of it runs in this process, because each start of another costs more than the command. What a
+process adds, its exit code and its two outputs, has tests of its own.
+"""
 
 import json
 import os
@@ -10,25 +14,40 @@ from pathlib import Path
 
 import pytest
 from helpers.data import pair
+from typer.testing import CliRunner, Result
+
+from prefloop.cli import app
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def prefloop(tmp_path):
+def prefloop(tmp_path, monkeypatch):
     """Runs `prefloop` in an empty folder with its own SQLite database."""
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("PREFLOOP_")},
-        "PREFLOOP_DATABASE_URL": f"sqlite:///{tmp_path}/prefloop.db",
-        "PYTHONPATH": str(ROOT),
-    }
+    for name in [name for name in os.environ if name.startswith("PREFLOOP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFLOOP_DATABASE_URL", f"sqlite:///{tmp_path}/prefloop.db")
+    monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, stdin: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "", **extra: str) -> Result:
+        found = CliRunner().invoke(app, arguments, input=stdin, env=extra)
+        # Anything else that a command raises would be a traceback in a process.
+        assert isinstance(found.exception, SystemExit | None), found.exception
+        return found
+
+    return run
+
+
+@pytest.fixture
+def process(prefloop, tmp_path):
+    """Runs `prefloop` as a process, there too."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "prefloop", *arguments],
             cwd=tmp_path,
-            env=environment | extra,
-            input=stdin,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -48,8 +67,8 @@ def data(tmp_path) -> Path:
 
 
 def test_from_nothing_to_a_bundle(prefloop, data, tmp_path):
-    assert prefloop("db", "upgrade").returncode == 0
-    assert prefloop("project", "create", "tea", "--overlap", "3").returncode == 0
+    assert prefloop("db", "upgrade").exit_code == 0
+    assert prefloop("project", "create", "tea", "--overlap", "3").exit_code == 0
 
     imported = prefloop("import", "--project", "tea", str(data), "--json")
     again = prefloop("import", "--project", "tea", str(data))
@@ -115,9 +134,26 @@ def test_agreement_is_told_for_each_slice(prefloop, tmp_path):
     assert found["krippendorff_alpha_graded"]["reason"] == "no_overlap"
     assert any(line.startswith("krippendorff alpha graded ") for line in shown[:start])
     assert "no item has two such labels" in shown[-1]
-    assert (wrong.returncode, of_file.returncode) == (2, 2)
+    assert (wrong.exit_code, of_file.exit_code) == (2, 2)
     assert "--by knows guideline, tag, sources" in " ".join(wrong.stderr.split())
     assert "--by goes with --project" in of_file.stderr
+
+
+def test_a_process_ends_with_0_1_or_2_and_keeps_data_apart_from_what_it_says(process):
+    made, listed = process("db", "upgrade"), process("project", "list", "--json")
+    mistake, usage = process("project", "show", "tea"), process("import")
+
+    assert [found.returncode for found in (made, listed, mistake, usage)] == [0, 0, 1, 2]
+    assert (made.stdout, json.loads(listed.stdout), mistake.stdout, usage.stdout) == (
+        "",
+        [],
+        "",
+        "",
+    )
+    assert " -> " in made.stderr
+    assert listed.stderr == ""
+    assert mistake.stderr.startswith("prefloop: ")
+    assert len(mistake.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -133,9 +169,8 @@ def test_agreement_is_told_for_each_slice(prefloop, tmp_path):
 def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(prefloop, arguments, sentence):
     found = prefloop(*arguments)
 
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert sentence in found.stderr
-    assert "Traceback" not in found.stderr
     assert found.stdout == ""
     assert len(found.stderr.strip().splitlines()) == 1
 
@@ -155,14 +190,13 @@ def test_mistakes_in_an_upgraded_database_are_explained_too(prefloop, data, tmp_
         (("user", "add", "ada", "--role", "king"), "annotator, reviewer, admin"),
     ):
         found = prefloop(*arguments)
-        assert found.returncode == 1, arguments
+        assert found.exit_code == 1, arguments
         assert sentence in found.stderr
-        assert "Traceback" not in found.stderr
 
 
 def test_wrong_usage_exits_with_2(prefloop):
-    assert prefloop("import").returncode == 2
-    assert prefloop("nonsense").returncode == 2
+    assert prefloop("import").exit_code == 2
+    assert prefloop("nonsense").exit_code == 2
 
 
 def test_a_person_is_added_with_a_password_from_standard_input(prefloop):
@@ -172,8 +206,8 @@ def test_a_person_is_added_with_a_password_from_standard_input(prefloop):
     short = prefloop("user", "add", "bo", stdin="short\n")
     disabled = prefloop("user", "disable", "ada")
 
-    assert added.returncode == disabled.returncode == 0
-    assert short.returncode == 1
+    assert added.exit_code == disabled.exit_code == 0
+    assert short.exit_code == 1
     assert json.loads(prefloop("user", "list", "--json").stdout) == [
         {"name": "ada", "role": "reviewer", "disabled": True}
     ]
@@ -184,12 +218,12 @@ def test_the_last_admin_cannot_be_disabled_and_a_disabled_person_can_come_back(p
     for name in ("ada", "eve"):
         prefloop("user", "add", name, "--role", "admin", stdin="correct horse battery\n")
 
-    assert prefloop("user", "disable", "ada").returncode == 0
+    assert prefloop("user", "disable", "ada").exit_code == 0
     refused = prefloop("user", "disable", "eve")
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "eve is the last admin who can sign in" in refused.stderr
-    assert prefloop("user", "enable", "ada").returncode == 0
-    assert prefloop("user", "disable", "eve").returncode == 0
+    assert prefloop("user", "enable", "ada").exit_code == 0
+    assert prefloop("user", "disable", "eve").exit_code == 0
 
 
 def test_a_name_is_printed_as_it_is_even_with_square_brackets(prefloop):
@@ -203,7 +237,7 @@ def test_a_weak_secret_is_refused_without_being_shown(prefloop):
 
     found = prefloop("db", "check", PREFLOOP_SECRET_KEY="hunter2hunter2")
 
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert "PREFLOOP_SECRET_KEY" in found.stderr
     assert "hunter2" not in found.stderr
 
@@ -222,7 +256,7 @@ def test_a_weak_secret_is_refused_without_being_shown(prefloop):
 def test_a_database_that_cannot_be_used_is_one_sentence(prefloop, data, address, sentence, command):
     found = prefloop(*command, PREFLOOP_DATABASE_URL=address)
 
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert re.search(sentence, found.stderr)
     assert len(found.stderr.strip().splitlines()) == 1
     assert "sesame" not in found.stderr
@@ -235,7 +269,7 @@ def test_a_port_in_use_is_said_before_any_work(prefloop, command):
         port = str(listener.getsockname()[1])
         found = prefloop(*command, "--port", port)
 
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert f"127.0.0.1:{port} cannot be listened on (Address already in use)" in found.stderr
 
 
@@ -249,7 +283,7 @@ def test_the_demo_never_removes_what_it_did_not_make(prefloop, tmp_path, name):
 
     found = prefloop("demo", "--out", "mine", "--no-serve")
 
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert f"mine holds {name}, which no demo put there" in found.stderr
     assert (folder / name).read_text() == "precious"
 
@@ -257,7 +291,7 @@ def test_the_demo_never_removes_what_it_did_not_make(prefloop, tmp_path, name):
 def test_every_command_has_help(prefloop):
     top = prefloop("--help")
 
-    assert top.returncode == 0
+    assert top.exit_code == 0
     for command in ("demo", "serve", "import", "agreement", "export", "train", "align", "report"):
         assert command in top.stdout
-        assert prefloop(command, "--help").returncode == 0
+        assert prefloop(command, "--help").exit_code == 0
