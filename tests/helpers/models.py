@@ -1,6 +1,8 @@
 """A tiny model for the trainers' tests, and the processes they start."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from training.bundle import Bundle
 from training.tiny import bundle_texts, make_tiny_model
 
 ROOT = Path(__file__).parents[2]
+RANKS = Path(__file__).with_name("ranks.py")
 
 
 def tiny_model(bundle: Path, out: Path, *, size: str = "test", seed: int = 0) -> Path:
@@ -25,33 +28,40 @@ def tiny_model(bundle: Path, out: Path, *, size: str = "test", seed: int = 0) ->
 
 
 def run_processes(
-    arguments: Sequence[str], *, world_size: int, timeout: float = 120
+    arguments: Sequence[str], folder: Path, *, world_size: int, timeout: float = 120
 ) -> list[subprocess.CompletedProcess[str]]:
-    """The same python command on every rank, with the environment torchrun would give it."""
-    port = _free_port()
-    started = [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=_environment(rank, world_size, port),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    """The same python command on every rank, with the environment torchrun would give it; what
+    they print goes through the folder."""
+    launcher = subprocess.Popen(
+        [sys.executable, str(RANKS), str(world_size), str(folder), *arguments],
+        cwd=ROOT,
+        env=_environment(world_size, _free_port()),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        told, _ = launcher.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        # A rank waits for ever for one that has ended.
+        os.killpg(launcher.pid, signal.SIGKILL)
+        raise
+    codes = json.loads(told)
+    assert len(codes) == world_size
+    return [
+        subprocess.CompletedProcess(
+            arguments,
+            code,
+            (folder / f"{rank}.out").read_text(),
+            (folder / f"{rank}.err").read_text(),
         )
-        for rank in range(world_size)
+        for rank, code in enumerate(codes)
     ]
-    finished = []
-    for process in started:
-        out, err = process.communicate(timeout=timeout)
-        finished.append(subprocess.CompletedProcess(arguments, process.returncode, out, err))
-    return finished
 
 
-def _environment(rank: int, world_size: int, port: int) -> Mapping[str, str]:
+def _environment(world_size: int, port: int) -> Mapping[str, str]:
     return {
         **os.environ,
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(world_size),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),

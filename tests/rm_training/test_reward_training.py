@@ -170,6 +170,7 @@ def test_two_processes_train_resume_and_save_what_one_does(
             *("--set", "epochs=2", "--set", "learning_rate=1e-3", "--set", "minibatch_size=8"),
             *("--set", "max_tokens=128", "--set", "checkpoint_every=3"),
         ],
+        tmp_path,
         world_size=2,
     )
 

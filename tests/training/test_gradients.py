@@ -28,7 +28,7 @@ def test_two_sharded_processes_give_the_gradient_of_one(
 ) -> None:
     arguments = [str(GRADIENTS), str(bundle_path), str(model_path), "2", str(tmp_path / "out.pt")]
 
-    finished = run_processes(arguments, world_size=2)
+    finished = run_processes(arguments, tmp_path, world_size=2)
 
     assert [process.returncode for process in finished] == [0, 0], finished[0].stderr
     saved = torch.load(tmp_path / "out.pt")
