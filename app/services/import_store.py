@@ -263,7 +263,8 @@ class ImportBatch:
 
 def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
     if rows:
-        session.execute(insert(table), rows)
+        # Without null values among its own, each row with another set of values is a statement.
+        session.execute(insert(table), rows, execution_options={"render_nulls": True})
 
 
 def _existing(session: Session, table: Any, keys: dict[UUID, Any]) -> set[UUID]:

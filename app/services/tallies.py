@@ -116,14 +116,21 @@ def judgment_added(
 
 def contributions(session: Session, comparisons: Iterable[UUID]) -> dict[UUID, Contribution]:
     """What each of these comparisons adds as it is stored now."""
-    found: dict[UUID, Contribution] = {}
+    return {
+        comparison.id: contribution
+        for comparison, contribution in _contributions(session, comparisons)
+    }
+
+
+def _contributions(
+    session: Session, comparisons: Iterable[UUID]
+) -> Iterator[tuple[Comparison, Contribution]]:
     keys = sorted(comparisons)
     for chunk in (keys[i : i + IN_LIST] for i in range(0, len(keys), IN_LIST)):
         votes = _votes(session, Judgment.comparison_id.in_(chunk))
         for comparison in session.scalars(select(Comparison).where(Comparison.id.in_(chunk))):
             given = [vote for _, vote in votes.get(comparison.id, [])]
-            found[comparison.id] = _contribution(comparison, given)
-    return found
+            yield comparison, _contribution(comparison, given)
 
 
 def judgments_imported(
@@ -131,14 +138,14 @@ def judgments_imported(
 ) -> None:
     """Account for judgments that were just stored for locked comparisons; `before` is what these
     added until then."""
-    after = contributions(session, before)
-    comparisons = {key: session.get_one(Comparison, key) for key in after}
+    # A session forgets rows that nobody holds, and would ask for each of them again.
+    after = list(_contributions(session, before))
     rows = [
-        {"id": key, **_columns(comparisons[key], found, policy)} for key, found in after.items()
+        {"id": comparison.id, **_columns(comparison, found, policy)} for comparison, found in after
     ]
     if rows:
         session.execute(update(Comparison), rows)
-    changes = [(comparisons[key], before[key], found) for key, found in after.items()]
+    changes = [(comparison, before[comparison.id], found) for comparison, found in after]
     run_all(session, *_recording(session, project.id, changes))
 
 

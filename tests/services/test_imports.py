@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from helpers.data import NOON, import_plain, make_project, pair
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.errors import InvalidInput
 from app.models.accounts import Annotator
@@ -63,6 +63,32 @@ def test_importing_the_same_records_twice_adds_nothing(database):
     assert first.already_there == 1
     assert set(second.added.values()) == {0}
     assert second.already_there == 3
+
+
+def test_a_batch_takes_as_many_statements_however_many_judgments_it_brings(database):
+    make_project(database, pairs=0)
+    # The annotators are new once.
+    import_plain(database, [pair(0, judgments=votes_of(0))])
+    told = []
+
+    def note(_connection, _cursor, statement, *_):
+        told.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    counts = []
+    for numbers in (range(1, 13), range(13, 113)):
+        import_plain(database, [pair(n, judgments=votes_of(n)) for n in numbers])
+        counts.append(len(told))
+        told.clear()
+
+    assert counts[0] == counts[1]
+
+
+def votes_of(number: int) -> list[dict]:
+    """Two judgments, of which some lack a choice, a strength, a reason or a time."""
+    first = {"annotator": "x", "verdict": ["tie", 1][number % 2]}
+    more = ({"strength": 2}, {"reason": "so"}, {"ended_at": "2026-05-01T12:00:00Z"})[number % 3]
+    return [first, {"annotator": "y", "verdict": 2, **more}]
 
 
 def test_a_bad_record_never_stops_the_rest(database, tmp_path):
