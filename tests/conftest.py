@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
@@ -13,6 +14,9 @@ from ensure_browser import LAUNCH_FLAGS, installed_candidates, launches
 from helpers.browser import NO_OTHER_HOSTS, open_watched_page
 from helpers.postgres import PostgresServer
 from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from pwdlib import PasswordHash
 
 # These take from ten seconds to a minute, most of them in few tests.
 LONGEST_FILES = (
@@ -41,6 +45,21 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product_passwords() -> "PasswordHash":
+    """How the product stores passwords; in this process tests do so at the least cost there is,
+    because what makes a guess expensive takes most of a second of every sign-in."""
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    from app.services import credentials
+
+    found = credentials._passwords
+    cheapest = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+    credentials._passwords = PasswordHash((cheapest,))
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from helpers.databases import make_database
+from pwdlib import PasswordHash
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -198,3 +199,10 @@ def test_a_sign_in_link_works_once_for_an_hour_and_makes_nobody(session: Session
         invitations.follow_sign_in_link(session, token, now=NOON)
     with pytest.raises(NotFound, match="expired"):
         invitations.follow_sign_in_link(session, late, now=NOON + timedelta(hours=1))
+
+
+def test_a_password_costs_who_guesses_it_what_rfc_9106_recommends(
+    product_passwords: PasswordHash,
+) -> None:
+    # Its second choice, for machines with less memory: 64 MiB, three passes, four lanes.
+    assert product_passwords.hash("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
