@@ -2,18 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from prefloop.console import command, print_json, print_table, say
 from prefloop.server_cli import Json, open_database
-
-if TYPE_CHECKING:
-    from app.db import Database
-    from app.models.projects import Project
 
 REASONS = {
     "no_overlap": "no item has two such labels",
@@ -110,8 +105,10 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
 
 
 def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
+    from app.db import utc_now
+    from app.rules.project_statistics import Dimension
     from app.services import agreement as agreement_service
-    from app.services import agreement_slices, projects
+    from app.services import agreement_slices, guidelines, projects, statistics
 
     if by is not None and by not in agreement_slices.DIVIDED_BY:
         known = ", ".join(agreement_slices.DIVIDED_BY)
@@ -119,9 +116,15 @@ def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
     database = open_database()
     with database.reading() as session:
         project = projects.by_slug(session, slug)
-        found = asdict(agreement_service.for_project(session, project))
+    now = utc_now()
+    statistics.catch_up(database, project.id, now=now)
+    sums = statistics.read(database, project.id, now=now)
+    found = agreement_service.summary(project, sums)
     if by is not None:
-        found |= _divided(database, project, by)
+        counted = agreement_service.counted_of(project)
+        with database.reading() as session:
+            versions = guidelines.versions(session, project)
+        found |= agreement_slices.answer(sums, Dimension(by), versions, counted=counted)
     if as_json:
         print_json(found)
         return
@@ -133,21 +136,13 @@ def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
         )
         _print_statistics(one["statistics"])
     _say_counts(found, "comparisons")
+    if found["counted"] == "first_two":
+        say(
+            "Figures are of each comparison's first two judgments: more were asked for where "
+            "annotators disagreed, so all of them are no fair sample."
+        )
     if found.get("left_out"):
         say(f"{found['left_out']} more slices are not shown: the smallest, or the earliest.")
-
-
-def _divided(database: "Database", project: "Project", by: str) -> dict[str, Any]:
-    from app.db import utc_now
-    from app.rules.project_statistics import Dimension
-    from app.services import agreement_slices, guidelines, statistics
-
-    now = utc_now()
-    statistics.catch_up(database, project.id, now=now)
-    sums = statistics.read(database, project.id, now=now)
-    with database.reading() as session:
-        versions = guidelines.versions(session, project)
-    return agreement_slices.answer(sums, Dimension(by), versions)
 
 
 def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:

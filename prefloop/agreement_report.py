@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -23,6 +23,8 @@ from prefloop.judgment_file import Id, JudgmentFile, number_of
 EVERY_PAIR_UP_TO = 500
 """Annotators; of more, only pairs that share an item are listed."""
 COUNTS = ("n_judgments", "n_items", "n_items_overlap", "n_annotators", "n_pairs")
+KEYS = ("value", "low", "high", "n", "reason")
+"""Of a statistic."""
 STATISTICS = (
     "percent_agreement", "percent_agreement_pairs", "percent_agreement_no_ties",
     "percent_agreement_no_ties_pairs", "chance_agreement", "chance_agreement_no_ties",
@@ -71,7 +73,7 @@ def agreement_object(data: JudgmentFile, options: Options) -> dict[str, Any]:
     }
     return {
         **{name: getattr(report, name) for name in COUNTS},
-        **{name: asdict(statistics[name]) for name in STATISTICS},
+        **{name: {key: getattr(statistics[name], key) for key in KEYS} for name in STATISTICS},
         "cohen_kappa": _kappa_rows(data, pairs),
         "leave_one_out_by_annotator": [
             {"annotator": name, "n": int(k), "value": value}

@@ -108,21 +108,21 @@ def show_agreement(
     ] = None,
 ) -> Response:
     """Each statistic has its n and 95 % interval, or the reason why it is undefined. Figures whose
-    name has `no_ties` leave out the verdicts `tie` and `both_bad`."""
+    name has `no_ties` leave out the verdicts `tie` and `both_bad`. Where the project asks, or once
+    asked, for more judgments where annotators disagree, figures are of each comparison's first two
+    judgments, and `counted` says so."""
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-        report = asdict(agreement.for_project(session, project))
-    if by is None:
-        return JSONResponse(report)
     now = utc_now()
     sums = statistics.read(database, project.id, now=now)
-    with database.reading() as session:
-        versions = guidelines.versions(session, project)
+    found = agreement.summary(project, sums) | {"waiting": sums.waiting}
+    if by is not None:
+        with database.reading() as session:
+            versions = guidelines.versions(session, project)
+        counted = agreement.counted_of(project)
+        found |= agreement_slices.answer(sums, Dimension(by), versions, counted=counted)
     catch_up = BackgroundTask(statistics.catch_up, database, project.id, now=now)
-    return JSONResponse(
-        report | agreement_slices.answer(sums, Dimension(by), versions),
-        background=catch_up if sums.waiting else None,
-    )
+    return JSONResponse(found, background=catch_up if sums.waiting else None)
 
 
 @router.get(

@@ -181,12 +181,15 @@ class SliceAnswer(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementAnswer(AgreementReport):
-    """The fields that this adds are there only where comparisons are divided."""
+    """`by`, `slices` and `left_out` are there only where comparisons are divided."""
 
     krippendorff_alpha_graded: Annotated[
-        Statistic | None, Field(description="Ordinal alpha on seven grades, by strength.")
-    ] = None
-    krippendorff_alpha_graded_no_ties: Statistic | None = None
+        Statistic, Field(description="Ordinal alpha on seven grades, by strength.")
+    ]
+    krippendorff_alpha_graded_no_ties: Statistic
+    waiting: Annotated[
+        int, Field(description="Judgments that the figures lack until a moment later.")
+    ]
     by: By | None = None
     slices: Annotated[
         list[SliceAnswer],
@@ -194,9 +197,6 @@ class AgreementAnswer(AgreementReport):
     ] = field(default_factory=list)
     left_out: Annotated[
         int, Field(description="Slices beyond those: the smallest, or the earliest.")
-    ] = 0
-    waiting: Annotated[
-        int, Field(description="Judgments that the slices lack until a moment later.")
     ] = 0
 
 

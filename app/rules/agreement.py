@@ -47,15 +47,19 @@ ORDINAL = "krippendorff_alpha_ordinal{}"
 class AgreementReport:
     """Agreement over one set of judgments; every statistic has its own n and interval."""
 
+    counted: str
+    """`all` judgments of an item in its statistics, or only its `first_two`. The counts and shares
+    below are of all of them."""
     n_judgments: int
     n_items: int
     n_items_overlap: int
     n_annotators: int
     n_pairs: int
     resampled: str
-    """What the intervals resample: `items`, `prompts`, or `prompt_groups` (random groups of whole
-    prompts, in a large project)."""
-    verdict_shares: dict[str, float]
+    """What the intervals resample: `items`, or `prompt_groups` (256 random groups of whole
+    prompts)."""
+    verdict_shares: dict[str, float | None]
+    """Of all judgments; None where there is none."""
     percent_agreement: Statistic
     percent_agreement_no_ties: Statistic
     percent_agreement_pairs: Statistic
@@ -100,13 +104,16 @@ def measure(
     *,
     order: Sequence[float] | None = None,
     resampling: Resampling = Resampling(),
+    first_two: Table | None = None,
 ) -> AgreementReport:
     """All statistics. `ties` names the labels that the figures without ties leave out; `order` is
-    (q,), the place of each label for ordinal alpha, None where labels have no order."""
+    (q,), the place of each label for ordinal alpha, None where labels have no order. `first_two`
+    are the first two labels of the same items, where only these are a fair sample."""
     items, totals = table.items, table.items @ table.counts
     n = int(totals.sum())
     per_item = table.counts.sum(axis=1)
     return AgreementReport(
+        counted="all" if first_two is None else "first_two",
         n_judgments=n,
         n_items=int(items[per_item > 0].sum()),
         n_items_overlap=int(items[per_item > 1].sum()),
@@ -114,10 +121,15 @@ def measure(
         n_pairs=int(items @ (per_item * (per_item - 1) // 2)),
         resampled=table.resampled,
         verdict_shares={
-            label: float(total) / n if n else 0.0
+            label: float(total) / n if n else None
             for label, total in zip(labels, totals, strict=True)
         },
-        **statistics_of(table, [x in ties for x in labels], order, resampling=resampling),
+        **statistics_of(
+            table if first_two is None else first_two,
+            [x in ties for x in labels],
+            order,
+            resampling=resampling,
+        ),
     )
 
 
@@ -148,25 +160,18 @@ def estimate(
 ) -> dict[str, Statistic]:
     """The statistics under their names, each with n and interval.
 
-    Those in which items judged once have no part are drawn apart, so that such items leave their
-    intervals as they are. A share of independent items that agree or do not has Wilson's interval,
-    which says more than resampling does where all agree.
+    A share of independent items that agree or do not has Wilson's interval, which says more than
+    resampling does where all agree.
     """
-    found: dict[str, Statistic] = {}
-    for names in (
-        [name for name, summed in wanted.items() if summed.also is None],
-        [name for name, summed in wanted.items() if summed.also is not None],
-    ):
-        if names:
-            estimated = bootstrap(
-                [wanted[name] for name in names], table.groups, table.items, resampling
-            )
-            found.update(zip(names, estimated, strict=True))
+    estimated = bootstrap(list(wanted.values()), table.groups, table.items, resampling)
+    found = dict(zip(wanted, estimated, strict=True))
     if table.groups is None:
         for name, statistic in found.items():
             if wanted[name].trials and statistic.value is not None and statistic.low is not None:
                 share = wilson(statistic.value * statistic.n, statistic.n)
-                found[name] = replace(statistic, low=share.low, high=share.high)
+                found[name] = replace(
+                    statistic, low=share.low, high=share.high, undefined_replicates=0
+                )
     return found
 
 

@@ -2,12 +2,14 @@
 
 A unit is what is drawn as a whole: an item, a prompt with all its items, a group of prompts. Each
 unit contributes one row of sums; a replicate draws as many units as there are, with replacement,
-adds their rows up, and evaluates every statistic on the same draw. Units with equal rows are
-exchangeable, so a million items with a few dozen kinds of counts cost what a few dozen do.
+adds their rows up, and evaluates the statistic. Statistics with the same units see the same draws,
+and which others are asked for changes none of them. Units with equal rows are exchangeable, so a
+million items with a few dozen kinds of counts cost what a few dozen do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ FEWEST_UNITS = 20
 _CELLS_AT_ONCE = 4_000_000
 _MULTINOMIAL_COST = 30
 """Drawing how often one of several distinct rows comes costs as much as drawing this many units."""
+_FEW_GROUPS = 256
+"""Draws of at most so many units are kept, for the next statistics: a page has dozens of slices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,9 @@ class Statistic:
     n: int
     reason: str | None = None
     """Why `value`, or only the interval, is undefined."""
+    undefined_replicates: int = 0
+    """Resamples that have no value and are left out of the interval; with more than half of them
+    there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +77,35 @@ def bootstrap(
     """The statistics of all items, each with its percentile interval.
 
     items is (N,): how many equal items a row stands for. groups is (N,): the unit that the items of
-    a row belong to; None makes every single item a unit. Replicates in which a statistic is
-    undefined are left out of its interval.
+    a row belong to; None makes every single item a unit. The units of a statistic are those with an
+    item that adds to its sums.
     """
-    used = np.any([s.counts if s.also is None else s.counts | s.also for s in wanted], axis=0)
+    found: dict[int, Statistic] = {}
+    of_units: dict[bytes, list[int]] = {}
+    for i, summed in enumerate(wanted):
+        of_units.setdefault(_used(summed).tobytes(), []).append(i)
+    for places in of_units.values():
+        some = [wanted[i] for i in places]
+        found.update(zip(places, _with_same_units(some, groups, items, resampling), strict=True))
+    return [found[i] for i in range(len(wanted))]
+
+
+def _used(summed: Summed) -> Mask:
+    return summed.counts if summed.also is None else summed.counts | summed.also
+
+
+def _with_same_units(
+    wanted: Sequence[Summed], groups: Integers | None, items: Integers, resampling: Resampling
+) -> list[Statistic]:
+    used = _used(wanted[0])
     rows = np.column_stack([summed.rows for summed in wanted])[used]
     if groups is None:
         units, times = rows, items[used]
     else:
-        units, times = _distinct(_sum_by_group(rows * items[used, None], groups[used]))
+        units = _sum_by_group(rows * items[used, None], groups[used])
+        times = np.ones(len(units), np.int64)
+        if len(units) > _FEW_GROUPS:
+            units, times = _distinct(units)
     ends = np.cumsum([summed.rows.shape[1] for summed in wanted])[:-1]
     totals = np.split((times @ units)[None, :], ends, axis=1)
     enough = int(times.sum()) >= FEWEST_UNITS and resampling.replicates > 0
@@ -102,17 +129,25 @@ def _statistic(
     if units < FEWEST_UNITS:
         return Statistic(value=value, n=n, reason="too_few_for_interval")
     values = summed.statistic(replicates)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return Statistic(value=value, n=n, reason="not_resampled")
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Statistic(value=value, low=float(low), high=float(high), n=n)
+    defined = values[~np.isnan(values)]
+    undefined = len(values) - len(defined)
+    # Where half of the draws have no value, the others are no fair picture of the uncertainty.
+    if not len(defined) or undefined > len(defined):
+        reason = "not_resampled"
+        return Statistic(value=value, n=n, reason=reason, undefined_replicates=undefined)
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return Statistic(
+        value=value, low=float(low), high=float(high), n=n, undefined_replicates=undefined
+    )
 
 
 def _replicates(units: Floats, times: Integers, resampling: Resampling) -> Floats:
     """(replicates, S): the sums of units drawn with replacement; units are (U, S), times (U,)."""
-    rng = np.random.default_rng(resampling.seed)
     width, n = len(units), int(times.sum())
+    if n == width <= _FEW_GROUPS:
+        few: Floats = _draws_of_few(width, resampling) @ units
+        return few
+    rng = np.random.default_rng(resampling.seed)
     is_repetitive = n > _MULTINOMIAL_COST * width
     owners = np.repeat(np.arange(width, dtype=np.int32), 0 if is_repetitive else times)
     parts = []
@@ -125,6 +160,16 @@ def _replicates(units: Floats, times: Integers, resampling: Resampling) -> Float
             drawn = np.bincount(places.ravel(), minlength=size * width).reshape(size, width)
         parts.append(drawn @ units)
     return np.concatenate(parts)
+
+
+@lru_cache(maxsize=16)
+def _draws_of_few(units: int, resampling: Resampling) -> NDArray[np.uint16]:
+    """(replicates, units): how often each unit is drawn."""
+    rng = np.random.default_rng(resampling.seed)
+    places = rng.integers(0, units, size=(resampling.replicates, units))
+    places += np.arange(0, resampling.replicates * units, units)[:, None]
+    times = np.bincount(places.ravel(), minlength=places.size)
+    return times.reshape(places.shape).astype(np.uint16)
 
 
 def _parts(replicates: int, step: int) -> Iterator[int]:

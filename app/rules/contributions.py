@@ -1,5 +1,9 @@
 """What judgments of comparisons add to a project's sums about agreement and about sources.
 
+Agreement is kept twice where a comparison has more than two judgments: of all, and of the first
+two. Where more are asked for because the first ones conflict, only the first two are a fair sample
+(STATISTICS 6.3).
+
 Every table is the sum over comparisons of a function of that comparison's current judgments, so a
 changed comparison changes the sums by what it adds after less what it added before. Comparisons of
 two completions only; labels are canonical, whatever side showed them.
@@ -22,6 +26,11 @@ LABEL_OF = (0, 0, 0, 2, 1, 1, 1, 0, 1, 3)
 """The place in LABELS of every column of a pattern: GRADES, then UNGRADED."""
 _TURNED = (6, 5, 4, 3, 2, 1, 0, 8, 7, 9)
 """The columns of a pattern when the two completions change places."""
+FIRST = 2
+"""Judgments of a comparison that no conflict between them has called for."""
+UP_TO_FIRST, ALL_OF_MORE, FIRST_OF_MORE = range(3)
+"""What a pattern counts: all judgments of a comparison that has at most FIRST; all of one that has
+more; the FIRST of that one."""
 Tables = dict[str, SparseSums]
 
 
@@ -46,24 +55,47 @@ def _labels(says: Integers) -> Integers:
 
 
 def _agreement(batch: Batch, rows: Integers, labels: Integers) -> Tables:
-    """Comparisons by dimension, value, part and pattern: judgments by GRADES, then UNGRADED."""
+    """Comparisons by dimension, value, what is counted, part and pattern: judgments by GRADES, then
+    UNGRADED."""
+    n = np.bincount(batch.judged.comparison[rows], minlength=len(batch.compared.part))
+    has_more = (n > FIRST)[batch.judged.comparison[rows]]
+    strength = _mean_strength(batch, rows, labels)
+    first = has_more & batch.among_first(rows, FIRST)
+    found = [
+        _counting(batch, rows[some], labels[some], strength, counted)
+        for counted, some in (
+            (UP_TO_FIRST, ~has_more), (ALL_OF_MORE, has_more), (FIRST_OF_MORE, first),
+        )
+    ]  # fmt: skip
+    return {
+        name: sparse_sums.summed(
+            np.concatenate([tables[name].keys for tables in found]),
+            np.concatenate([tables[name].values for tables in found]),
+        )
+        for name in found[0]
+    }
+
+
+def _counting(
+    batch: Batch, rows: Integers, labels: Integers, strength: Integers, counted: int
+) -> Tables:
     judged, compared = batch.judged, batch.compared
     comparison, column = judged.comparison[rows], _columns(judged.strength[rows], labels)
     keys, _, counts = _patterns(comparison, np.zeros_like(rows), column)
     tag, tagged = _per_tag(batch, keys)
     low, high, is_turned = _sorted_sources(batch, keys)
     turned = np.where(is_turned[:, None], counts[:, _TURNED], counts)
-    strength, graded = _mean_strength(batch, rows, labels, keys)
+    graded = np.flatnonzero(strength[keys])
     part = compared.part[keys]
     found = {
-        "all": _slices([], part, counts),
-        "tag": _slices([tag], part[tagged], counts[tagged]),
-        "sources": _slices([low, high], part, turned),
-        "strength": _slices([strength], part[graded], counts[graded]),
+        "all": _slices([], counted, part, counts),
+        "tag": _slices([tag], counted, part[tagged], counts[tagged]),
+        "sources": _slices([low, high], counted, part, turned),
+        "strength": _slices([strength[keys][graded]], counted, part[graded], counts[graded]),
     }
     for name, values in (("guideline", judged.guideline), ("week", judged.week)):
         of, value, counts = _patterns(comparison, values[rows], column)
-        found[name] = _slices([value], compared.part[of], counts)
+        found[name] = _slices([value], counted, compared.part[of], counts)
     return found
 
 
@@ -85,8 +117,10 @@ def _patterns(
     return both[:, 0], both[:, 1], counts
 
 
-def _slices(value: list[Integers], part: Integers, counts: Integers) -> SparseSums:
-    return sparse_sums.of_columns([*value, part, *counts.T], [np.ones_like(part)])
+def _slices(value: list[Integers], counted: int, part: Integers, counts: Integers) -> SparseSums:
+    return sparse_sums.of_columns(
+        [*value, np.full_like(part, counted), part, *counts.T], [np.ones_like(part)]
+    )
 
 
 def _per_tag(batch: Batch, keys: Integers) -> tuple[Integers, Integers]:
@@ -105,20 +139,16 @@ def _sorted_sources(batch: Batch, keys: Integers) -> tuple[Integers, Integers, F
     return np.where(is_turned, second, first), np.where(is_turned, first, second), is_turned
 
 
-def _mean_strength(
-    batch: Batch, rows: Integers, labels: Integers, keys: Integers
-) -> tuple[Integers, Integers]:
-    """The rounded mean strength, half a step up, and the place in `keys` of its comparison, for
-    those with a decisive judgment that has a strength."""
+def _mean_strength(batch: Batch, rows: Integers, labels: Integers) -> Integers:
+    """(C,): the rounded mean strength, half a step up, of every comparison's decisive judgments
+    that have one; 0 where none has."""
     strength = batch.judged.strength[rows]
     with_strength = (labels < 2) & (strength > 0)
     comparison = batch.judged.comparison[rows][with_strength]
-    size = len(batch.compared.part)
-    n = np.bincount(comparison, minlength=size)[keys]
-    total = np.zeros(size, np.int64)
+    n = np.bincount(comparison, minlength=len(batch.compared.part))
+    total = np.zeros_like(n)
     np.add.at(total, comparison, strength[with_strength])
-    graded = np.flatnonzero(n)
-    return (2 * total[keys][graded] + n[graded]) // (2 * n[graded]), graded
+    return np.where(n > 0, (2 * total + n) // np.maximum(2 * n, 1), 0)
 
 
 def _pairs(batch: Batch, rows: Integers, labels: Integers) -> SparseSums:

@@ -22,8 +22,8 @@ TIE, BOTH_BAD, UNKNOWN = -1, -2, -9
 """What a judgment says that prefers no completion; 0 and above is the position of the preferred
 one, 100 and above a ranking (equal rankings of one comparison have equal numbers)."""
 RANKING = 100
-PARTS = 32
-"""Groups of prompts, drawn by the first byte of their ids."""
+PARTS = 256
+"""Groups of prompts, by the first byte of their ids, which are hashes."""
 FIRST_MONDAY = date(1969, 12, 29).toordinal()
 """Weeks are counted from it."""
 
@@ -108,6 +108,20 @@ class Batch:
             judged.comparison[rows] * len(self.annotator_order) + judged.annotator[rows]
         )
         return numbers
+
+    def among_first(self, rows: Integers, most: int) -> Flags:
+        """Which of some judgments, in their order, are among so many that their comparison got
+        first. A revision has the place of what it takes the place of."""
+        place = np.arange(len(self.judged.supersedes))
+        while (earlier := self.judged.supersedes[place]).max(initial=-1) >= 0:
+            place = np.where(earlier >= 0, earlier, place)
+        comparison = self.judged.comparison[rows]
+        order = np.lexsort((place[rows], comparison))
+        of, starts = np.unique(comparison, return_index=True)
+        rank = np.empty(len(rows), np.int64)
+        rank[order] = np.arange(len(rows)) - starts[np.searchsorted(of, comparison[order])]
+        found: Flags = rank < most
+        return found
 
     def counted(self, current: Flags) -> Integers:
         """The judgments that agreement and aggregation are made of: the first presentation to each

@@ -1,7 +1,7 @@
 """A project's sums in the forms that statistics are computed from.
 
-Agreement comes as a `Table` whose units of resampling are the 32 parts of the prompts, so that what
-belongs to one prompt stays together. Gold and repeats are left out of it.
+Agreement comes as a `Table` whose units of resampling are the 256 parts of the prompts, so that
+what belongs to one prompt stays together. Gold and repeats are left out of it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,23 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import numpy as np
 
 from app.rules.agreement import Table
-from app.rules.contributions import GRADES, LABEL_OF, LABELS
+from app.rules.contributions import (
+    ALL_OF_MORE,
+    FIRST_OF_MORE,
+    GRADES,
+    LABEL_OF,
+    LABELS,
+    UP_TO_FIRST,
+)
 from app.rules.judged_batch import FIRST_MONDAY, PARTS
 from app.rules.project_sums import Name, ProjectSums
-from app.rules.sparse_sums import Integers, summed
+from app.rules.sparse_sums import Integers, SparseSums, summed
 
 
 class Dimension(StrEnum):
@@ -40,6 +47,13 @@ class Dimension(StrEnum):
 
 _IS_LABEL = np.eye(len(LABELS), dtype=np.int64)[list(LABEL_OF)]
 """(10, 4): which label each column of a pattern is."""
+Counted = Literal["all", "first_two"]
+"""Which judgments of a comparison agreement is measured on. Of a slice by what is of the judgments
+(guideline, week), `first_two` are those of the comparison's first two that are in it."""
+_COUNTED: dict[Counted, tuple[int, int]] = {
+    "all": (UP_TO_FIRST, ALL_OF_MORE),
+    "first_two": (UP_TO_FIRST, FIRST_OF_MORE),
+}
 Value = str | int | date | UUID | tuple[Name, Name] | None
 
 
@@ -60,7 +74,7 @@ class SourcePair(NamedTuple):
     source: Name
     other: Name
     wins: Integers
-    """(32, 4): by part of the prompts: judgments for `source`, for `other`, ties, both bad."""
+    """(256, 4): by part of the prompts: judgments for `source`, for `other`, ties, both bad."""
 
 
 class Totals(NamedTuple):
@@ -154,8 +168,9 @@ class ProjectStatistics:
         else the largest first."""
         table, width = self.sums.tables[dimension], _width(dimension)
         values, where = table.by_first(width)
-        n = np.zeros(len(values), np.int64)
-        np.add.at(n, where, table.values[:, 0])
+        # The first two of a comparison that has more are of one that is counted already.
+        once = table.keys[:, width] != FIRST_OF_MORE
+        n = np.bincount(where[once], table.values[once, 0], len(values)).astype(np.int64)
         found = [
             Slice(self._value(dimension, key), count)
             for key, count in zip(values.tolist(), n.tolist(), strict=True)
@@ -164,25 +179,42 @@ class ProjectStatistics:
             return found
         return sorted(found, key=lambda one: (-one.comparisons, str(one.value)))
 
-    def table(self, dimension: Dimension = Dimension.ALL, value: Value = None) -> Table:
+    def table(
+        self,
+        dimension: Dimension = Dimension.ALL,
+        value: Value = None,
+        *,
+        counted: Counted = "all",
+    ) -> Table:
         """Counts of LABELS of the comparisons with this value; empty where there are none."""
-        part, pattern, items = self._patterns(dimension, value)
+        part, pattern, items = self._patterns(dimension, value, counted)
         return _table(part, pattern @ _IS_LABEL, items)
 
-    def graded_table(self, dimension: Dimension = Dimension.ALL, value: Value = None) -> Table:
+    def graded_table(
+        self,
+        dimension: Dimension = Dimension.ALL,
+        value: Value = None,
+        *,
+        counted: Counted = "all",
+    ) -> Table:
         """Counts of GRADES (-3 … 3) of the comparisons with this value. A preference without a
         strength and `both_bad` have no place on the scale and are left out."""
-        part, pattern, items = self._patterns(dimension, value)
+        part, pattern, items = self._patterns(dimension, value, counted)
         return _table(part, pattern[:, : len(GRADES)], items)
 
-    def _patterns(self, dimension: Dimension, value: Value) -> tuple[Integers, Integers, Integers]:
+    def _patterns(
+        self, dimension: Dimension, value: Value, counted: Counted
+    ) -> tuple[Integers, Integers, Integers]:
         """Of a slice: parts (N,), judgments by GRADES and UNGRADED (N, 10), comparisons (N,)."""
         table, key = self.sums.tables[dimension], self._key(dimension, value)
-        chosen = np.zeros(len(table.keys), bool)
-        if key is not None:
-            chosen = (table.keys[:, : len(key)] == np.array(key, np.int64)).all(axis=1)
-        keys = table.keys[chosen, _width(dimension) :]
-        return keys[:, 0], keys[:, 1:], table.values[chosen, 0]
+        some = SparseSums(table.keys[:0], table.values[:0]) if key is None else table.starting(key)
+        keys = some.keys[:, _width(dimension) :]
+        chosen = np.isin(keys[:, 0], _COUNTED[counted])
+        return keys[chosen, 1], keys[chosen, 2:], some.values[chosen, 0]
+
+    def judged(self) -> int:
+        """Annotators with a judgment that counts for agreement."""
+        return int((self.sums.tables["annotators"].values[:, 1] > 0).sum())
 
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""

@@ -16,9 +16,16 @@ import numpy as np
 from app.rules import sparse_sums
 from app.rules.sparse_sums import Integers, SparseSums
 
-FORMAT = 2
+FORMAT = 3
 """Of the state. One that was written for another is built anew."""
-_PATTERN = ("part", *(f"{grade:+}" for grade in range(-3, 4)), "first", "second", "both_bad")
+_PATTERN = (
+    "counted",
+    "part",
+    *(f"{grade:+}" for grade in range(-3, 4)),
+    "first",
+    "second",
+    "both_bad",
+)
 
 # Names of the columns of keys and of values. Those in NAMED hold numbers of names.
 NAMED = {

@@ -56,10 +56,13 @@ class SparseSums:
         some = sums.any(axis=1)
         return SparseSums(keys, sums) if some.all() else SparseSums(keys[some], sums[some])
 
-    def where(self, column: int, key: int) -> SparseSums:
-        """The rows with this key in one column."""
-        chosen = self.keys[:, column] == key
-        return SparseSums(self.keys[chosen], self.values[chosen])
+    def starting(self, key: Sequence[int]) -> SparseSums:
+        """The rows whose keys begin so."""
+        low, high = 0, len(self.keys)
+        for column, wanted in enumerate(key):
+            within = self.keys[low:high, column]
+            low, high = low + np.searchsorted(within, [wanted, wanted + 1])
+        return SparseSums(self.keys[low:high], self.values[low:high])
 
     def by_first(self, columns: int) -> tuple[Integers, Integers]:
         """The different values of the first columns of keys, in order, and (N,) the place among
@@ -68,11 +71,6 @@ class SparseSums:
         is_new = np.ones(len(first), bool)
         is_new[1:] = (first[1:] != first[:-1]).any(axis=1)
         return first[is_new], np.cumsum(is_new) - 1
-
-    def total(self) -> Integers:
-        """(v,): the sums over all rows."""
-        found: Integers = self.values.sum(axis=0)
-        return found
 
 
 def empty(keys: int, values: int) -> SparseSums:

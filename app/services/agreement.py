@@ -1,93 +1,82 @@
-"""Agreement of a project's annotators: reads counts of labels and hands them to the rules.
+"""Agreement of a project's annotators: takes counts of labels from its sums to the rules.
 
-A project of up to EXACT_UP_TO judged comparisons is read comparison by comparison, and its
-intervals resample prompts. A larger one is read from the sums that are kept with each judgment
-(`VoteCount`), which know of a comparison only in which of 256 random groups its prompt lies: the
-values are the same, and intervals resample these groups. A group holds whole prompts, so what
-belongs together stays together.
+Where the policy asks for more judgments of comparisons that annotators disagree on, or stops early
+where they agree, all judgments together are no fair sample: the contested comparisons have more of
+them. Each comparison's first two are, whatever the policy asks for later, so agreement is measured
+on these (STATISTICS 6.3). A policy that was once adaptive has left such judgments behind.
 """
 
-import numpy as np
-from sqlalchemy import Row, func, literal_column, select
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
 from sqlalchemy.orm import Session
 
-from app.models.projects import Comparison, Project
-from app.models.tallies import AnnotatorDay, VoteCount
-from app.rules.agreement import AgreementReport, Table, measure
+from app.models.projects import Project
+from app.rules.agreement import ORDINAL, AgreementReport, measure, statistics_of
+from app.rules.bootstrap import Statistic
+from app.rules.contributions import GRADES, LABELS
+from app.rules.project_statistics import Counted, Dimension, ProjectStatistics, Value
+from app.services import statistics
+from app.services.projects import EVER_ADAPTIVE
+from app.services.queue import policy_of
 
-LABELS = ("first", "second", "tie", "both_bad")
-"""Canonical: `first` and `second` are the comparison's completions, whatever side showed them."""
 TIES = ("tie", "both_bad")
 ORDER = (0, 2, 1, 1)
 """For ordinal alpha: a tie of either kind lies between the two preferences."""
-EXACT_UP_TO = 20_000
+GRADED = "krippendorff_alpha_graded{}"
+"""Ordinal alpha on the seven grades, and without ties on the six that are none."""
+
+
+def counted_of(project: Project) -> Counted:
+    """The judgments of a comparison that the project's agreement is measured on."""
+    is_adaptive = policy_of(project).adaptive_max is not None
+    return "first_two" if is_adaptive or EVER_ADAPTIVE in project.settings else "all"
 
 
 def for_project(session: Session, project: Project) -> AgreementReport:
-    """Agreement over the comparisons of two completions. Gold items and repeats are left out."""
-    judged = session.scalar(
-        select(func.sum(VoteCount.comparisons)).where(VoteCount.project_id == project.id)
-    )
-    read = _by_prompt if (judged or 0) <= EXACT_UP_TO else _by_prompt_group
-    annotators = _annotators(session, project)
-    return measure(read(session, project), LABELS, TIES, annotators, order=ORDER)
+    """Agreement as of this transaction."""
+    return report(project, statistics.as_of(session, project.id))
 
 
-def _by_prompt(session: Session, project: Project) -> Table:
-    rows = session.execute(
-        select(
-            Comparison.prompt_id,
-            Comparison.n_first,
-            Comparison.n_second,
-            Comparison.n_tie,
-            Comparison.n_both_bad,
-        )
-        .where(
-            Comparison.project_id == project.id,
-            # As the index says it: its condition is matched by its words.
-            literal_column("comparisons.judged > 0"),
-            Comparison.kind == "normal",
-            Comparison.size == 2,
-        )
-        .order_by(Comparison.id)
-    ).all()
-    counts = np.array([row[1:] for row in rows], dtype=np.int64).reshape(-1, len(LABELS))
-    numbers = {prompt: i for i, prompt in enumerate(dict.fromkeys(row[0] for row in rows))}
-    return Table(
-        counts=counts,
-        groups=np.array([numbers[row[0]] for row in rows], dtype=np.int64),
-        items=np.ones(len(rows), dtype=np.int64),
-        resampled="prompts",
+def report(
+    project: Project, found: ProjectStatistics, counted: Counted | None = None
+) -> AgreementReport:
+    """Agreement over the comparisons of two completions, by what `counted_of` says unless `counted`
+    says otherwise. Gold and repeats are left out."""
+    is_first = (counted or counted_of(project)) == "first_two"
+    return measure(
+        found.table(),
+        LABELS,
+        TIES,
+        found.judged(),
+        order=ORDER,
+        first_two=found.table(counted="first_two") if is_first else None,
     )
 
 
-def _by_prompt_group(session: Session, project: Project) -> Table:
-    rows: list[Row[tuple[int, ...]]] = list(
-        session.execute(
-            select(
-                VoteCount.prompt_group,
-                VoteCount.n_first,
-                VoteCount.n_second,
-                VoteCount.n_tie,
-                VoteCount.n_both_bad,
-                VoteCount.comparisons,
-            ).where(VoteCount.project_id == project.id)
-        )
-    )
-    table = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, len(LABELS) + 2)
-    return Table(
-        counts=table[:, 1:-1],
-        groups=table[:, 0],
-        items=table[:, -1],
-        resampled="prompt_groups",
-    )
+def summary(project: Project, found: ProjectStatistics) -> dict[str, Any]:
+    """The report and the graded alpha, as programs read them."""
+    graded = graded_alpha(found, counted=counted_of(project))
+    return asdict(report(project, found)) | {name: asdict(s) for name, s in graded.items()}
 
 
-def _annotators(session: Session, project: Project) -> int:
-    """Those with a judgment that counts."""
-    found = session.scalar(
-        select(func.count(AnnotatorDay.annotator_id.distinct())).where(
-            AnnotatorDay.project_id == project.id, AnnotatorDay.counted > 0
-        )
-    )
-    return found or 0
+def graded_alpha(
+    found: ProjectStatistics,
+    dimension: Dimension = Dimension.ALL,
+    value: Value = None,
+    names: Collection[str] | None = None,
+    *,
+    counted: Counted,
+) -> dict[str, Statistic]:
+    """Of the project or of a slice, by its names with ties and without; only those in `names`."""
+    asked = {
+        ORDINAL.format(suffix): GRADED.format(suffix)
+        for suffix in ("", "_no_ties")
+        if names is None or GRADED.format(suffix) in names
+    }
+    if not asked:
+        return {}
+    table = found.graded_table(dimension, value, counted=counted)
+    estimated = statistics_of(table, [grade == 0 for grade in GRADES], GRADES, asked)
+    return {asked[name]: statistic for name, statistic in estimated.items()}

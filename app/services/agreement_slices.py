@@ -1,6 +1,6 @@
 """Agreement by what comparisons are divided by: guideline versions, tags, sources, strength, week.
 
-Read from a project's sums (`statistics.read`); intervals resample 32 random groups of prompts.
+Read from a project's sums (`statistics.read`); intervals resample 256 random groups of prompts.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,20 +10,18 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from app.models.projects import GuidelineVersion
-from app.rules.agreement import ORDINAL, statistics_of
+from app.rules.agreement import statistics_of
 from app.rules.bootstrap import Statistic
-from app.rules.contributions import GRADES
-from app.rules.project_statistics import Dimension, ProjectStatistics, Slice, Value
+from app.rules.contributions import LABELS
+from app.rules.project_statistics import Counted, Dimension, ProjectStatistics, Slice, Value
 from app.rules.project_sums import Name
-from app.services.agreement import LABELS, ORDER, TIES
+from app.services.agreement import ORDER, TIES, graded_alpha
 from app.services.comparison_filters import ComparisonFilter
 
 MOST_SLICES = 40
 """Of tags and pairs of sources, the largest."""
 MOST_WEEKS = 104
 IS_TIE = [label in TIES for label in LABELS]
-GRADED = "krippendorff_alpha_graded{}"
-"""Ordinal alpha on the seven grades, and without ties on the six that are none."""
 By = Literal["guideline", "tag", "sources", "strength", "week"]
 DIVIDED_BY = get_args(By)
 UNKNOWN_SOURCE = "unknown"
@@ -58,9 +56,11 @@ def by(
     dimension: Dimension,
     versions: Sequence[GuidelineVersion],
     names: Collection[str] | None = None,
+    *,
+    counted: Counted,
 ) -> Breakdown:
     """`versions` are those of the project's guideline; `names` are the statistics that are wanted,
-    all of a report without it."""
+    all of a report without it, and `counted` the judgments that they are measured on."""
     numbers = {version.id: version.version for version in versions}
     found = statistics.slices(dimension)
     if dimension is Dimension.GUIDELINE:
@@ -71,37 +71,21 @@ def by(
     shown = found[-most:] if is_timed else found[:most]
     return Breakdown(
         dimension=dimension,
-        rows=[_row(statistics, dimension, one, numbers, names) for one in shown],
+        rows=[_row(statistics, dimension, one, numbers, names, counted) for one in shown],
         left_out=len(found) - len(shown),
     )
 
 
-def graded_alpha(
-    statistics: ProjectStatistics,
-    dimension: Dimension = Dimension.ALL,
-    value: Value = None,
-    names: Collection[str] | None = None,
-) -> dict[str, Statistic]:
-    """Of the project or of a slice, by its names with ties and without; only those in `names`."""
-    asked = {
-        ORDINAL.format(suffix): GRADED.format(suffix)
-        for suffix in ("", "_no_ties")
-        if names is None or GRADED.format(suffix) in names
-    }
-    if not asked:
-        return {}
-    table = statistics.graded_table(dimension, value)
-    found = statistics_of(table, [grade == 0 for grade in GRADES], GRADES, asked)
-    return {asked[name]: statistic for name, statistic in found.items()}
-
-
 def answer(
-    statistics: ProjectStatistics, dimension: Dimension, versions: Sequence[GuidelineVersion]
+    statistics: ProjectStatistics,
+    dimension: Dimension,
+    versions: Sequence[GuidelineVersion],
+    *,
+    counted: Counted,
 ) -> dict[str, Any]:
-    """All slices with all their statistics, and the project's graded alpha, as programs read it."""
-    found = by(statistics, dimension, versions)
+    """All slices with all their statistics, as programs read them."""
+    found = by(statistics, dimension, versions, counted=counted)
     return {
-        **{name: asdict(s) for name, s in graded_alpha(statistics).items()},
         "by": found.dimension,
         "left_out": found.left_out,
         "waiting": statistics.waiting,
@@ -135,8 +119,12 @@ def _row(
     one: Slice,
     numbers: Mapping[UUID, int],
     names: Collection[str] | None,
+    counted: Counted,
 ) -> SliceAgreement:
     table = statistics.table(dimension, one.value)
+    measured = table
+    if counted == "first_two":
+        measured = statistics.table(dimension, one.value, counted=counted)
     name, wanted = _named(dimension, one.value, numbers)
     return SliceAgreement(
         name=name,
@@ -145,8 +133,8 @@ def _row(
         comparisons=one.comparisons,
         overlap=int(table.items[table.counts.sum(axis=1) > 1].sum()),
         contested=int(table.items[(table.counts > 0).sum(axis=1) > 1].sum()),
-        statistics=statistics_of(table, IS_TIE, ORDER, names)
-        | graded_alpha(statistics, dimension, one.value, names),
+        statistics=statistics_of(measured, IS_TIE, ORDER, names)
+        | graded_alpha(statistics, dimension, one.value, names, counted=counted),
     )
 
 

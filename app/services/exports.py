@@ -26,7 +26,15 @@ from app.rules import export_rows
 from app.rules.export_rows import JudgedComparison, Row, iso
 from app.rules.soft_labels import Reliability
 from app.rules.split import RULE, SALT, SHARES, SPLITS
-from app.services import agreement, audit, export_queries, guidelines, projects, reliabilities
+from app.services import (
+    agreement,
+    audit,
+    export_queries,
+    guidelines,
+    projects,
+    reliabilities,
+    statistics,
+)
 from app.services.audit import Action
 from app.services.bundle_writer import BundleWriter
 from app.services.data_card import data_card
@@ -220,7 +228,7 @@ def _manifest(
             for v in versions
         ],
         "counts": counts,
-        "agreement": asdict(agreement.for_project(session, project)),
+        "agreement": agreement.summary(project, statistics.as_of(session, project.id)),
         "software": {"name": "prefloop", "version": version("prefloop")},
     }
 

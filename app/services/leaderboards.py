@@ -1,6 +1,6 @@
 """Sources of a project ranked by what annotators preferred, from its sums.
 
-Intervals resample the 32 random groups of whole prompts that the sums know.
+Intervals resample the 256 random groups of whole prompts that the sums know.
 """
 
 from __future__ import annotations

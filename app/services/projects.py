@@ -19,6 +19,9 @@ from app.rules.queue_policy import QueuePolicy, write_policy
 from app.services import audit, guidelines, queue, targets
 from app.services.audit import Action
 
+EVER_ADAPTIVE = "ever_adaptive"
+"""In the settings of a project whose policy is or was adaptive: judgments that were asked for
+because others conflicted stay."""
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,78}")
 
 
@@ -77,6 +80,8 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
     before = queue.policy_of(project)
     project.overlap = policy.overlap
     project.settings = {**project.settings, "queue": write_policy(policy)}
+    if before.adaptive_max is not None or policy.adaptive_max is not None:
+        project.settings = {**project.settings, EVER_ADAPTIVE: True}
     if not targets.are_equal(before, policy):
         targets.set_all(session, project, policy)
 

@@ -57,18 +57,43 @@ def read(database: Database, project_id: UUID, *, now: datetime) -> ProjectStati
     A project without a state has it built first, which takes minutes where there are millions of
     judgments: imports and upgrades do it before anybody asks.
     """
-    of_project = PendingJudgment.project_id == project_id
-    pending = select(func.count()).where(of_project)
+    pending = select(func.count()).where(PendingJudgment.project_id == project_id)
     with database.reading() as session:
         folded = session.scalar(select(KeptSums.folded).where(KeptSums.project_id == project_id))
-        is_at_once = (folded or 0) < LARGE or (session.scalar(pending) or 0) <= FEW
-    if is_at_once:
+        waiting = session.scalar(pending) or 0
+    if waiting and ((folded or 0) < LARGE or waiting <= FEW):
         fold(database, project_id, now=now)
-    with database.reading() as session:
-        kept = _kept(session, project_id)
-        waiting = session.scalar(pending)
+    kept, waiting = _now(database, project_id)
+    if kept is None:
+        fold(database, project_id, now=now)
+        kept, waiting = _now(database, project_id)
     # Somebody may have asked this moment for the state to be built anew.
-    return ProjectStatistics(kept.sums or ProjectSums(), waiting or 0)
+    return ProjectStatistics(kept or ProjectSums(), waiting)
+
+
+def _now(database: Database, project_id: UUID) -> tuple[ProjectSums | None, int]:
+    """The state, and how many judgments wait to be folded in."""
+    pending = select(func.count()).where(PendingJudgment.project_id == project_id)
+    with database.reading() as session:
+        return _kept(session, project_id).sums, session.scalar(pending) or 0
+
+
+def as_of(session: Session, project_id: UUID) -> ProjectStatistics:
+    """The project's statistics with everything that this transaction sees, and nothing written:
+    what is pending is added, and where there is no state all rows are read."""
+    kept = _kept(session, project_id).sums
+    sums = kept or ProjectSums()
+    if kept is None:
+        for which in _parts(session, project_id):
+            rows = statistics_rows.read(session, which, sums.names)
+            sums = _replaced(sums, rows, ~rows.everything)
+    else:
+        pending = select(PendingJudgment.comparison_id).where(
+            PendingJudgment.project_id == project_id
+        )
+        for rows in _read_some(session, session.scalars(pending.distinct()).all(), sums.names):
+            sums = _replaced(sums, rows, ~rows.pending)
+    return ProjectStatistics(sums, waiting=0)
 
 
 def catch_up(database: Database, project_id: UUID, *, now: datetime) -> None:

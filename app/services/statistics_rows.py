@@ -27,7 +27,6 @@ from app.rules.judged_batch import (
     FIRST_MONDAY,
     GOLD,
     NORMAL,
-    PARTS,
     RANKING,
     REPEAT,
     TIE,
@@ -170,7 +169,7 @@ class _Compared:
         asked = [sum(words(message["content"]) for message in prompt) for prompt in prompts]
         answered = [sum(text.words for text in texts) for texts in self._texts]
         return Compared(
-            part=_whole(int(_hex(row[1])[:2], 16) % PARTS for row in self.rows),
+            part=_whole(int(_hex(row[1])[:2], 16) for row in self.rows),
             size=_whole(row[2] for row in self.rows),
             gold=np.array([row[3] == "gold" for row in self.rows], bool),
             gold_says=_whole(_known_answer(row[4], row[5]) for row in self.rows),

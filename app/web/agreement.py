@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.db import utc_now
-from app.rules.bootstrap import FEWEST_UNITS
+from app.rules.bootstrap import FEWEST_UNITS, REPLICATES
 from app.rules.project_statistics import Dimension
 from app.services import (
     agreement,
     agreement_slices,
     guidelines,
     projects,
+    queue,
     ranking_agreement,
     statistics,
 )
@@ -74,7 +75,7 @@ COEFFICIENTS: dict[Figure, Coefficient] = {
     ),
     "graded": Coefficient(
         "Alpha, graded",
-        agreement_slices.GRADED,
+        agreement.GRADED,
         "coefficient",
         "alpha on the seven grades from much better one way to much better the other; both bad and "
         "preferences without a strength have no grade",
@@ -109,21 +110,23 @@ def show_agreement(
         project = projects.get_for(session, reviewer, slug)
     sums = statistics.read(database, project.id, now=utc_now())
     with database.reading() as session:
-        report = agreement.for_project(session, project)
         rankings = ranking_agreement.for_project(session, project)
         versions = guidelines.versions(session, project)
     shown = COEFFICIENTS[figure].statistic(ties)
-    weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown])
+    counted = agreement.counted_of(project)
+    weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown], counted=counted)
     breakdown = weeks
     if by != "week":
-        breakdown = agreement_slices.by(sums, Dimension(by), versions, [shown])
+        breakdown = agreement_slices.by(sums, Dimension(by), versions, [shown], counted=counted)
     published = [(v.published_at.toordinal(), f"v{v.version}") for v in versions]
     response = render(
         request,
         "admin/agreement.html",
         project=project,
-        report=report,
-        graded=agreement_slices.graded_alpha(sums),
+        report=agreement.report(project, sums),
+        of_all=None if counted == "all" else agreement.report(project, sums, "all"),
+        policy=queue.policy_of(project),
+        graded=agreement.graded_alpha(sums, counted=counted),
         rankings=rankings,
         weeks=weeks,
         chart=_over_time(weeks, shown, published),
@@ -134,6 +137,7 @@ def show_agreement(
         ties=ties,
         shown=shown,
         fewest=FEWEST_UNITS,
+        replicates=REPLICATES,
         waiting=sums.waiting,
         studies=STUDIES,
         filters=comparison_query,

@@ -137,7 +137,9 @@ def test_agreement_is_divided_by_what_is_asked_for(site: Site) -> None:
 
     found = root.get("/projects/kitchen/agreement?by=tag").json()
 
-    assert whole.keys().isdisjoint(("by", "slices", "left_out", "waiting"))
+    assert whole.keys().isdisjoint(("by", "slices", "left_out"))
+    assert (whole["counted"], whole["waiting"]) == ("all", 0)
+    assert whole["krippendorff_alpha_graded"]["reason"] == "no_overlap"
     assert found == {**whole, **{name: found[name] for name in found.keys() - whole.keys()}}
     assert (found["by"], found["left_out"], found["waiting"]) == ("tag", 0, 0)
     maths, long = found["slices"]

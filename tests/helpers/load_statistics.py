@@ -12,6 +12,7 @@ from helpers.load_stored import Stored
 
 from app.db import Database, utc_now
 from app.errors import StorageUnavailable
+from app.rules.contributions import FIRST_OF_MORE
 from app.services import projects, statistics
 
 PAUSE = 0.5
@@ -53,9 +54,11 @@ def wrong_statistics(url: str, stored: Stored) -> Iterator[str]:
     expected: Counter[tuple[int, ...]] = Counter()
     for row in stored.votes:
         labels = (row["n_first"], row["n_second"], row["n_tie"], row["n_both_bad"])
-        expected[row["prompt_group"] % 32, *labels] += row["comparisons"]
+        expected[row["prompt_group"], *labels] += row["comparisons"]
     kept: Counter[tuple[int, ...]] = Counter()
-    for (part, *graded), (n,) in found.sums.rows("all").items():
+    for (counted, part, *graded), (n,) in found.sums.rows("all").items():
+        if counted == FIRST_OF_MORE:
+            continue
         # From the first is much better, over a tie, to the second is; then without a strength.
         first, second = sum(graded[:3]) + graded[7], sum(graded[4:7]) + graded[8]
         kept[part, first, second, graded[3], graded[9]] += n

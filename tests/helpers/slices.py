@@ -7,7 +7,7 @@ import krippendorff
 from helpers.data import NOON, project_of
 
 from app.db import Database
-from app.rules.project_statistics import Dimension, ProjectStatistics
+from app.rules.project_statistics import Counted, Dimension, ProjectStatistics
 from app.services import agreement_slices, guidelines, statistics
 from app.services.agreement_slices import Breakdown
 
@@ -49,18 +49,18 @@ def read(database: Database) -> ProjectStatistics:
     return statistics.read(database, project_id, now=NOON)
 
 
-def by(database: Database, dimension: Dimension) -> Breakdown:
+def by(database: Database, dimension: Dimension, counted: Counted = "all") -> Breakdown:
     found = read(database)
     with database.reading() as session:
         versions = guidelines.versions(session, project_of(session))
-    return agreement_slices.by(found, dimension, versions)
+    return agreement_slices.by(found, dimension, versions, counted=counted)
 
 
 def told(database: Database, dimension: Dimension) -> dict[str, Any]:
     found = read(database)
     with database.reading() as session:
         versions = guidelines.versions(session, project_of(session))
-    return agreement_slices.answer(found, dimension, versions)
+    return agreement_slices.answer(found, dimension, versions, counted="all")
 
 
 def graded_peer(grades: list[list[int]]) -> float:

@@ -59,8 +59,9 @@ class _Compared:
         superseded = {j.supersedes_id for j in every}
         current = [j for j in every if j.id not in superseded]
         self.given = sorted(current, key=lambda j: (j.received_at, j.id))
+        self.every = {j.id: j for j in every}
         self.is_gold = comparison.kind == "gold"
-        self.part = comparison.prompt_id.bytes[0] % 32
+        self.part = comparison.prompt_id.bytes[0]
 
     def add_to(self, count: _Count) -> None:
         counted = [j for j in self.given if j.kind == "normal"] if not self.is_gold else []
@@ -82,24 +83,27 @@ class _Compared:
     def pattern(self, judgments: list[Judgment]) -> Key:
         grades = Counter(map(self._grade, judgments))
         order = (-3, -2, -1, 0, 1, 2, 3, "first", "second", "both_bad")
-        return (self.part, *(grades[g] for g in order))
+        return tuple(grades[g] for g in order)
+
+    def _presented(self, judgment: Judgment) -> Any:
+        """When what this revises was given first."""
+        while judgment.supersedes_id is not None:
+            judgment = self.every[judgment.supersedes_id]
+        return judgment.received_at, judgment.id
 
     def _agreement(self, count: _Count, counted: list[Judgment]) -> None:
         if not counted:
             return
-        pattern = self.pattern(counted)
-        count.add("all", pattern, 1)
-        for tag in {*self.comparison.tags, *self.prompt.tags}:
-            count.add("tag", (tag, *pattern), 1)
-        self._sources(count, counted, pattern)
-        for name, value in (("guideline", _guideline), ("week", _week)):
-            for one in {value(j) for j in counted}:
-                some = self.pattern([j for j in counted if value(j) == one])
-                count.add(name, (one, *some), 1)
         strengths = [j.strength for j in counted if j.preferred_id is not None and j.strength]
-        if strengths:
-            mean = Fraction(sum(strengths), len(strengths))
-            count.add("strength", (math.floor(mean + Fraction(1, 2)), *pattern), 1)
+        mean = Fraction(sum(strengths), len(strengths)) if strengths else None
+        if len(counted) <= 2:
+            self._patterns(count, 0, counted, mean)
+        else:
+            self._patterns(count, 1, counted, mean)
+            self._patterns(count, 2, sorted(counted, key=self._presented)[:2], mean)
+        one, other = (c.source for c in self.completions)
+        if one != other:
+            self._wins(count, counted)
         for a, b in itertools.combinations(counted, 2):
             one, other = sorted((a, b), key=lambda j: j.annotator_id)
             count.add(
@@ -113,16 +117,36 @@ class _Compared:
                 1,
             )
 
-    def _sources(self, count: _Count, counted: list[Judgment], pattern: Key) -> None:
-        part, *graded, first, second, both_bad = pattern
-        one, other = (c.source for c in self.completions)
-        if (other or "") < (one or ""):
-            one, other, first, second = other, one, second, first
+    def _patterns(
+        self, count: _Count, which: int, some: list[Judgment], mean: Fraction | None
+    ) -> None:
+        pattern = (which, self.part, *self.pattern(some))
+        count.add("all", pattern, 1)
+        for tag in {*self.comparison.tags, *self.prompt.tags}:
+            count.add("tag", (tag, *pattern), 1)
+        (one, other), turned = self._by_source(some)
+        count.add("sources", (one, other, which, self.part, *turned), 1)
+        for name, value in (("guideline", _guideline), ("week", _week)):
+            for key in {value(j) for j in some}:
+                of_value = self.pattern([j for j in some if value(j) == key])
+                count.add(name, (key, which, self.part, *of_value), 1)
+        if mean is not None:
+            count.add("strength", (math.floor(mean + Fraction(1, 2)), *pattern), 1)
+
+    def _by_source(self, some: list[Judgment]) -> tuple[list[str | None], Key]:
+        """The sources by name, and the pattern as if the first of these stood first."""
+        sources = [c.source for c in self.completions]
+        *graded, first, second, both_bad = self.pattern(some)
+        if (sources[1] or "") < (sources[0] or ""):
+            sources.reverse()
             graded.reverse()
-        count.add("sources", (one, other, part, *graded, first, second, both_bad), 1)
-        if one != other:
-            for_one, for_other = sum(graded[:3]) + first, sum(graded[4:]) + second
-            count.add("wins", (one, other, part), for_one, for_other, graded[3], both_bad)
+            first, second = second, first
+        return sources, (*graded, first, second, both_bad)
+
+    def _wins(self, count: _Count, counted: list[Judgment]) -> None:
+        sources, (*graded, first, second, both_bad) = self._by_source(counted)
+        for_one, for_other = sum(graded[:3]) + first, sum(graded[4:]) + second
+        count.add("wins", (*sources, self.part), for_one, for_other, graded[3], both_bad)
 
     def _grade(self, judgment: Judgment) -> Any:
         label = LABELS[self.label(judgment)]

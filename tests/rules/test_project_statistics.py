@@ -43,9 +43,9 @@ def statistics_of(**tables) -> ProjectStatistics:
     return ProjectStatistics(sums_with(**tables), waiting=0)
 
 
-def pattern(part, first=0, second=0, tie=0, both_bad=0, grades=(0, 0, 0, 0, 0, 0)):
+def pattern(part, first=0, second=0, tie=0, both_bad=0, grades=(0, 0, 0, 0, 0, 0), counted=0):
     """The end of a key: preferences without a strength, and those with one by -3 … -1, 1 … 3."""
-    return (part, *grades[:3], tie, *grades[3:], first, second, both_bad)
+    return (counted, part, *grades[:3], tie, *grades[3:], first, second, both_bad)
 
 
 def rows(table):
@@ -130,15 +130,15 @@ def test_grades_leave_out_what_has_no_place_on_the_scale():
 
 def test_pairs_and_wins_are_dense():
     found = statistics_of(
-        pairs={(1, 0, 0, 1): (4,), (1, 0, 2, 2): (1,)}, wins={(2, 0, 31): (5, 6, 7, 8)}
+        pairs={(1, 0, 0, 1): (4,), (1, 0, 2, 2): (1,)}, wins={(2, 0, 255): (5, 6, 7, 8)}
     )
 
     (pair,) = found.pairs()
     assert (pair.a, pair.b, pair.labels[0, 1], pair.labels[2, 2]) == (ADA, BOB, 4, 1)
     assert (pair.labels.shape, pair.labels.sum()) == ((4, 4), 5)
     (wins,) = found.wins()
-    assert (wins.source, wins.other, wins.wins[31].tolist()) == ("a", "b", [5, 6, 7, 8])
-    assert (wins.wins.shape, wins.wins.sum()) == ((32, 4), 26)
+    assert (wins.source, wins.other, wins.wins[255].tolist()) == ("a", "b", [5, 6, 7, 8])
+    assert (wins.wins.shape, wins.wins.sum()) == ((256, 4), 26)
 
 
 def test_what_is_known_of_an_annotator():
@@ -180,7 +180,7 @@ def test_a_state_comes_back_and_one_of_another_format_does_not():
     assert found is not None
     assert differences(found, sums) == []
     assert found.folded == 9
-    assert ProjectSums.from_bytes(sums.to_bytes().replace(b'"format":2', b'"format":1', 1)) is None
+    assert ProjectSums.from_bytes(sums.to_bytes().replace(b'"format":3', b'"format":2', 1)) is None
 
 
 def test_states_are_equal_whatever_numbers_names_have_and_a_difference_is_named():

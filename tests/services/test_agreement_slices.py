@@ -18,7 +18,7 @@ from helpers.slices import FEW, GRADED, MAY_4, MAY_11, by, graded_peer, read, to
 
 from app.db import Database
 from app.rules.project_statistics import Dimension
-from app.services import agreement_slices, guidelines
+from app.services import agreement, agreement_slices, guidelines, leaderboards, planning
 from app.services.agreement_slices import SliceAgreement
 
 SIX = [
@@ -196,11 +196,37 @@ def test_fewer_than_twenty_comparisons_have_no_interval(database: Database) -> N
     assert 0.05 < agreement.high - 0.75 < 0.15
 
 
+def test_of_two_dozen_prompts_a_figure_has_one_interval_wherever_it_stands(
+    database: Database,
+) -> None:
+    make_project(database, pairs=0)
+    records = [
+        voted(n, ("a", "b"), ["x"], (1, None, MAY_4), (2 if n % 3 else 1, None, MAY_4))
+        for n in range(24)
+    ]
+    assert not import_plain(database, records).rejected
+    found = read(database)
+    with database.reading() as session:
+        report = agreement.report(project_of(session), found)
+        plan = planning.for_project(session, project_of(session), found, half_width=0.1, now=NOON)
+
+    whole = report.percent_agreement_no_ties
+    assert (whole.value, whole.n) == (pytest.approx(1 / 3), 24)
+    # 1.96 sqrt(2 / 9 / 24) = 0.19 to either side.
+    assert whole.low is not None
+    assert whole.low == pytest.approx(1 / 3 - 0.19, abs=0.05)
+    assert plan.agreement == whole
+    for dimension in (Dimension.TAG, Dimension.WEEK, Dimension.SOURCES):
+        (row,) = by(database, dimension).rows
+        assert row.statistics[WITHOUT_TIES] == whole
+    assert all(row.rating.strength.low is not None for row in leaderboards.for_project(found).rows)
+
+
 def test_only_the_statistics_that_are_asked_for_are_computed(six: Database) -> None:
     found = read(six)
-    every = agreement_slices.by(found, Dimension.WEEK, []).rows
+    every = agreement_slices.by(found, Dimension.WEEK, [], counted="all").rows
     asked = {ALPHA, "gwet_ac1_no_ties", "krippendorff_alpha_graded"}
-    some = agreement_slices.by(found, Dimension.WEEK, [], asked).rows
+    some = agreement_slices.by(found, Dimension.WEEK, [], asked, counted="all").rows
     assert [set(row.statistics) for row in some] == [asked] * 2
     for one, other in zip(every, some, strict=True):
         assert other.statistics[ALPHA] == one.statistics[ALPHA]
@@ -221,7 +247,7 @@ def test_programs_read_values_that_json_has(six: Database) -> None:
 
 
 def test_graded_alpha_is_that_of_another_implementation(six: Database) -> None:
-    found = agreement_slices.graded_alpha(read(six))
+    found = agreement.graded_alpha(read(six), counted="all")
     # Grades -3 to 3 of the third, the first and the fourth comparison; others have no strengths.
     grades = [[0, 0, 1, 2, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 0]]
 
@@ -231,7 +257,8 @@ def test_graded_alpha_is_that_of_another_implementation(six: Database) -> None:
     # Without its ties, the third comparison has one grade left.
     expected = (pytest.approx(graded_peer(grades[1:])), 2, FEW)
     assert (without_ties.value, without_ties.n, without_ties.reason) == expected
-    answer = told(six, Dimension.WEEK)
+    with six.reading() as session:
+        answer = agreement.summary(project_of(session), read(six))
     assert [answer[name] for name in GRADED] == [asdict(with_ties), asdict(without_ties)]
 
 
@@ -240,5 +267,5 @@ def test_a_project_without_judgments_has_no_rows(database: Database) -> None:
     for dimension in agreement_slices.DIVIDED_BY:
         found = by(database, Dimension(dimension))
         assert (found.rows, found.left_out) == ([], 0)
-    graded = agreement_slices.graded_alpha(read(database))
+    graded = agreement.graded_alpha(read(database), counted="all")
     assert {name: one.reason for name, one in graded.items()} == dict.fromkeys(GRADED, "no_overlap")

@@ -98,9 +98,14 @@ def test_a_comparison_shows_each_judgment_with_who_why_and_how(judged: Site) -> 
 def test_agreement_shows_every_statistic_with_n_and_says_why_one_has_no_interval(
     judged: Site,
 ) -> None:
-    text = words(admin_of(judged).get("/admin/kitchen/agreement").text)
+    page = admin_of(judged).get("/admin/kitchen/agreement").text
+    text = words(page)
     # Three of the four comparisons that two people judged got equal verdicts.
-    assert "75.0 % no interval: too few prompts for an interval, n = 4" in text
+    assert "75.0 % fewer than 20 comparisons, no interval, n = 4" in text
+    # All four are grey: of so few, nothing is claimed.
+    assert page.count('class="big num faint"') == 4
+    assert 'class="big num"' not in page
+    assert "Of fewer than eight annotators nobody can tell the latter." in text
     assert "9 judgments by 2 annotators on 5 comparisons ; 4 of these" in text
 
 

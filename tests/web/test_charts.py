@@ -87,10 +87,10 @@ def test_a_line_is_broken_where_a_value_is_undefined_or_faint() -> None:
     assert chart.paths == ["M0 200 L100 0", "M300 0 L400 200"]
 
 
-def test_marks_outside_the_times_are_left_out_and_other_values_widen_the_axis() -> None:
-    marks = [(-1.0, "before"), (2.0, "now"), (11.0, "after")]
+def test_the_last_mark_before_the_times_stands_at_their_edge_and_other_values_widen_the_axis():
+    marks = [(-1.0, "before"), (2.0, "now"), (11.0, "after"), (-3.0, "long before")]
     chart = line_chart([given(3, 0.5)], start=0, end=10, marks=marks, also=[0.0, 1.0])
-    assert chart.marks == [(172, "now")]
+    assert chart.marks == [(0, "before"), (172, "now")]
     assert (chart.y.low, chart.y.high) == (0, 1)
     assert [(point.x, point.y) for point in chart.points] == [(258, 100)]
     assert chart.paths == []

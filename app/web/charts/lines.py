@@ -54,8 +54,9 @@ def line_chart(
     marks: Sequence[tuple[float, str]] = (),
     also: Sequence[float] = (),
 ) -> LineChart:
-    """`also` are values that the vertical axis has to hold; marks outside start to end are not
-    drawn. What is undefined leaves a gap."""
+    """`also` are values that the vertical axis has to hold. Of the marks before the start the last
+    one, which still holds there, is drawn at the left edge; those after the end are not drawn. What
+    is undefined leaves a gap."""
     places = [one.at for one in given]
     first = min(places) if start is None else start
     last = max(places) if end is None else end
@@ -73,8 +74,14 @@ def line_chart(
         paths=_paths(given, {id(point.given): point for point in points}),
         x=x,
         y=y,
-        marks=[(x.place(at) or 0.0, name) for at, name in marks if x.low <= at <= x.high],
+        marks=_marks(marks, x),
     )
+
+
+def _marks(marks: Sequence[tuple[float, str]], x: Axis) -> list[tuple[float, str]]:
+    before = sorted(mark for mark in marks if mark[0] < x.low)[-1:]
+    inside = [(at, name) for at, name in marks if x.low <= at <= x.high]
+    return [(x.place(max(at, x.low)) or 0.0, name) for at, name in [*before, *inside]]
 
 
 def _point(one: Given, x: Axis, y: Axis) -> Point | None:
