@@ -6,7 +6,9 @@ estimate the confusion from expected counts; expectation maximisation is the sam
 (Dawid & Skene 1979, Applied Statistics 28, eq. 2.3 to 2.5), started from the shares of votes.
 
 N items, R annotators, q labels. `matrix` is (N, R q) and sparse: how often annotator r gave label l
-to item i, in column r q + l. Left out: difficulty of items, annotators who change.
+to item i, in column r q + l. Left out: difficulty of items, annotators who change. Where an item is
+hard for everybody, the truth that is found is the answer most would give, and accuracy how often
+somebody gives that one; its intervals hold it as often as they say.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,6 @@ import json
 import random
 
 import krippendorff
-import numpy as np
 import pytest
 from helpers.agreement import KRIPPENDORFF
 from hypothesis import given, settings
@@ -267,16 +266,6 @@ def test_seed_and_number_of_resamples_are_options(measured):
     assert interval("--bootstrap", "0") == (None, None)
 
 
-def test_maximum_likelihood_is_surer_than_the_smoothed_model(measured):
-    rows = crowd(items=60, labels=("A", "B"))
-
-    def surest(*options):
-        posterior = measured(rows, "--models", "one-coin", *options)["one_coin"]["posterior"]
-        return np.mean([max(p.values()) for p in posterior.values()])
-
-    assert surest("--smoothing", "0") > surest()
-
-
 def test_gzip_and_a_byte_order_mark_are_read(tmp_path):
     text = b"\xef\xbb\xbf" + b"\r\n".join(json.dumps(r).encode() for r in crowd())
     plain, packed = tmp_path / "a.jsonl", tmp_path / "b.gz"
@@ -287,27 +276,6 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path):
 
     assert found[0].exit_code == 0
     assert found[0].stdout == found[1].stdout
-
-
-def test_models_take_labels_as_equally_likely_where_asked_to(measured):
-    """Nine items are A by everybody and one is B; then a label of one alone says less of it."""
-    rows = [
-        {"item": i, "annotator": who, "label": "B" if i == 9 else "A"}
-        for i in range(10)
-        for who in "uvw"
-    ]
-    rows.append({"item": 10, "annotator": "u", "label": "A"})
-
-    def posterior(*options):
-        found = measured(rows, "--models", "one-coin", *options)["one_coin"]
-        return found["priors"], found["posterior"]["10"]["A"]
-
-    (shares, of_shares), (equal, of_equal) = posterior(), posterior("--priors", "equal")
-    assert equal == {"A": 0.5, "B": 0.5}
-    # One pseudo-item of each beside eleven items, of which ten are A.
-    assert shares["A"] == pytest.approx(11 / 13, abs=0.01)
-    assert of_shares > of_equal
-    assert posterior("--priors", "estimated") == (shares, of_shares)
 
 
 def test_people_read_an_aligned_table_with_n_interval_and_reason(tmp_path):

@@ -215,6 +215,30 @@ def test_prompts_of_different_difficulty_widen_the_intervals_of_strengths():
     assert np.mean(plain) / 3.92 < 0.8 * error
 
 
+def test_strengths_are_those_on_a_random_prompt_where_prompts_differ():
+    """Strengths that vary by 0.5 from prompt to prompt make contests look closer: averaged over
+    prompts, the log-odds shrink by about sqrt(1 + 2 0.5^2 / 1.7^2) (the logistic distribution is
+    nearly a normal one of 1.7). Those are in their intervals, and the others are not."""
+    inside, conditional, skills, sides = [], [], [], []
+    for seed in range(15):
+        made = simulated(seed, each=300, difficulty=0.5)
+        found = made.fit(with_prompts=True)
+        on_average = made.strengths / np.sqrt(1 + 2 * 0.5**2 / 1.7**2)
+        for shares, of, true in (
+            (inside, found.strengths, on_average),
+            (conditional, found.strengths, made.strengths),
+            (skills, found.skills, made.skills),
+            (sides, found.sides, made.sides),
+        ):
+            shares.append(((of.low <= true) & (true <= of.high)).mean())
+
+    assert np.mean(inside) >= 0.9
+    assert np.mean(conditional) < 0.9
+    # Skills and sides take judgments as independent, and hold the truth nearly as often as told.
+    assert np.mean(skills) >= 0.85
+    assert np.mean(sides) >= 0.85
+
+
 def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(ValueError, match="no judgments"):
         crowd_bradley_terry.fit([], [], [], [], n_sources=2, n_annotators=1)
