@@ -8,14 +8,23 @@ Left out: anything that acts on a figure.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from app.rules import logistic as regression
-from app.rules.bootstrap import FEWEST_UNITS, REPLICATES, SEED, Statistic
+from app.rules.bootstrap import (
+    FEWEST_UNITS,
+    REPLICATES,
+    SEED,
+    Floats,
+    Statistic,
+    Summed,
+    bootstrap,
+)
+from app.rules.coefficients import ratio
 from app.rules.logistic import Logistic, logistic
 from app.rules.proportions import wilson
 from app.rules.significance import Tested, share, share_beside, trend
@@ -29,16 +38,7 @@ def position_bias(side_a: int, decisive: int) -> Tested:
 def side_difference(side_a: int, side_b: int, ties: int) -> Statistic:
     """Share of side A less share of side B, of all judgments with ties; interval by resampling
     judgments. It tells a leaning from one that hides behind many ties."""
-    counts = np.array([side_a, side_b, ties])
-    n = int(counts.sum())
-    if n == 0:
-        return Statistic(value=None, n=0, reason="no_data")
-    value = (side_a - side_b) / n
-    if n < FEWEST_UNITS:
-        return Statistic(value=value, n=n, reason="too_few_for_interval")
-    drawn = np.random.default_rng(SEED).multinomial(n, counts / n, size=REPLICATES)
-    low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / n, [2.5, 97.5])
-    return Statistic(value=value, low=float(low), high=float(high), n=n)
+    return _of_counts((side_a, side_b, ties), lambda n: (n[:, 0] - n[:, 1]) / n.sum(axis=1))
 
 
 def consistency(same: int, repeats: int) -> Statistic:
@@ -82,22 +82,39 @@ def drift(weeks: Sequence[float], earned: Sequence[float], judged: Sequence[floa
 
 
 def entropy(counts: Sequence[int]) -> Statistic:
-    """Of an annotator's labels, in bits; 0 for somebody who always says the same."""
-    n = sum(counts)
+    """Of an annotator's labels, in bits; 0 for somebody who always says the same. Interval by
+    resampling judgments."""
+    return _of_counts(counts, _entropy)
+
+
+def _entropy(counts: Floats) -> Floats:
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    bits: Floats = np.abs((shares * logarithms).sum(axis=1))
+    return bits
+
+
+def _of_counts(counts: Sequence[int], statistic: Callable[[Floats], Floats]) -> Statistic:
+    """What (B, q) counts of single judgments give, with its interval."""
+    given = np.array([counts], np.float64)
+    n = int(given.sum())
     if n == 0:
         return Statistic(value=None, n=0, reason="no_data")
-    shares = [count / n for count in counts if count]
-    return Statistic(
-        value=-sum(p * math.log2(p) for p in shares) + 0.0, n=n, reason="not_resampled"
-    )
+    value = float(statistic(given)[0])
+    if n < FEWEST_UNITS:
+        return Statistic(value=value, n=n, reason="too_few_for_interval")
+    drawn = np.random.default_rng(SEED).multinomial(n, given[0] / n, size=REPLICATES)
+    low, high = np.percentile(statistic(drawn.astype(np.float64)), [2.5, 97.5])
+    return Statistic(value=value, low=float(low), high=float(high), n=n)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CircularTriads:
     """Cycles among what one annotator said of one prompt's completions, i over j over k over i."""
 
-    share: Statistic
-    """Of the triples in which every two were judged without a tie; a guesser has one in four."""
+    cycles: int
+    triples: int
+    """Those in which every two were judged without a tie."""
     consistency: float | None
     """Kendall's zeta, 1 without cycles and 0 at the most there can be; complete tournaments only
     (Kendall & Babington Smith 1940)."""
@@ -109,14 +126,41 @@ def circular_triads(beats: ArrayLike) -> CircularTriads:
     judged = wins + wins.T
     n = len(wins)
     triples = round(float(np.trace(judged @ judged @ judged)) / 6)
-    if triples == 0:
-        none = Statistic(value=None, n=0, reason="no_triples")
-        return CircularTriads(share=none, consistency=None)
     cycles = round(float(np.trace(wins @ wins @ wins)) / 3)
     zeta = None
-    if triples == math.comb(n, 3):
+    if triples and triples == math.comb(n, 3):
         most = (n**3 - (n if n % 2 else 4 * n)) / 24
         zeta = 1 - cycles / most
-    # Triples share pairs, so they are no independent trials.
-    found = Statistic(value=cycles / triples, n=triples, reason="not_resampled")
-    return CircularTriads(share=found, consistency=zeta)
+    return CircularTriads(cycles=cycles, triples=triples, consistency=zeta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intransitivity:
+    """Of an annotator, over prompts; n counts prompts, which are what is resampled."""
+
+    share: Statistic
+    """Of triples that go round; a guesser has one in four."""
+    consistency: Statistic
+    """Mean of Kendall's zeta over the prompts whose completions were all compared."""
+
+
+def intransitivity(prompts: Sequence[CircularTriads]) -> Intransitivity:
+    """Triples of a prompt share pairs, so that they are no independent trials."""
+    rows = np.array(
+        [(t.cycles, t.triples, t.consistency or 0.0, t.consistency is not None) for t in prompts],
+        np.float64,
+    ).reshape(-1, 4)
+    share, consistency = bootstrap(
+        [
+            Summed(
+                rows=part,
+                counts=part[:, 1] > 0,
+                statistic=lambda sums: ratio(sums[:, 0], sums[:, 1]),
+                undefined="no_triples",
+            )
+            for part in (rows[:, :2], rows[:, 2:])
+        ],
+        None,
+        np.ones(len(rows), np.int64),
+    )
+    return Intransitivity(share=share, consistency=consistency)

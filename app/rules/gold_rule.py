@@ -45,10 +45,14 @@ class GoldRule:
             (1 - self.good) / (1 - self.bad)
         )
 
+    @property
+    def enough(self) -> float:
+        """How many times likelier one explanation has to be than the other."""
+        return (1 - self.wrong_decisions) / self.wrong_decisions
+
     def decide(self, right: int, n: int) -> GoldDecision:
-        bound = math.log((1 - self.wrong_decisions) / self.wrong_decisions)
         evidence = self.evidence(right, n)
-        if n < FEWEST or abs(evidence) < bound:
+        if n < FEWEST or abs(evidence) < math.log(self.enough):
             return GoldDecision.GO_ON
         return GoldDecision.GOOD_ENOUGH if evidence > 0 else GoldDecision.TOO_LOW
 
@@ -60,6 +64,23 @@ class GoldAccuracy:
     exact: Statistic
     """With that of Clopper and Pearson, for decisions about pay."""
     decision: GoldDecision
+    rule: GoldRule
+    evidence: float
+    """Natural logarithm of how much likelier the answers are from a good annotator than from a bad
+    one."""
+
+    @property
+    def times_likelier(self) -> float:
+        """How much likelier under the better of the two explanations, 1 or more; infinite beyond
+        what a float holds."""
+        return math.exp(abs(self.evidence)) if abs(self.evidence) < 700 else math.inf
+
+    @property
+    def p(self) -> float | None:
+        """Of being good: at most so likely whenever one looks, because a good annotator's answers
+        are ever so many times likelier from a bad one with no more than this probability (Ville
+        1939). None without answers."""
+        return math.exp(min(0.0, self.evidence)) if self.accuracy.n else None
 
 
 def gold_accuracy(right: int, n: int, rule: GoldRule = GoldRule()) -> GoldAccuracy:
@@ -67,4 +88,6 @@ def gold_accuracy(right: int, n: int, rule: GoldRule = GoldRule()) -> GoldAccura
         accuracy=wilson(right, n, undefined="no_gold"),
         exact=clopper_pearson(right, n, undefined="no_gold"),
         decision=rule.decide(right, n),
+        rule=rule,
+        evidence=rule.evidence(right, n),
     )

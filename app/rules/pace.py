@@ -6,18 +6,22 @@ deviations (Iglewicz & Hoaglin 1993: |z| > 3.5 is an outlier).
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from app.rules.bootstrap import Floats, Statistic
 from app.rules.proportions import wilson
+from app.rules.significance import Tested, share_above
 
 OUTLIER = 3.5
 NORMAL_MAD = 0.6745
 """Median absolute deviation of a standard normal variable."""
 FASTEST_READING = 12.0
 """Words a second that nobody reads."""
+FAST_SHARE = 0.05
+"""So many judgments may be that fast before anybody asks why."""
 
 
 def robust_z(values: ArrayLike) -> Floats | None:
@@ -48,11 +52,34 @@ def pace_z(seconds: ArrayLike, words: ArrayLike) -> Floats | None:
     return robust_z(np.round(residuals, 9))
 
 
-def click_through(log_words_per_second: Sequence[float], counts: Sequence[int]) -> Statistic:
-    """Share of judgments faster than anybody reads, from a histogram of ln(words per second)."""
+@dataclass(frozen=True, kw_only=True)
+class UnusualTimes:
+    """Judgments whose time lies beyond OUTLIER deviations of what text and annotator explain."""
+
+    share: Statistic
+    fast: Statistic
+    """Those on the fast side."""
+
+
+def unusual_times(seconds: ArrayLike, words: ArrayLike) -> UnusualTimes:
+    """Of one annotator. Undefined where more than half of the times are equal (`equal_times`)."""
+    z = pace_z(seconds, words)
+    if z is None:
+        nothing = Statistic(value=None, n=len(np.asarray(seconds)), reason="equal_times")
+        return UnusualTimes(share=nothing, fast=nothing)
+    n = len(z)
+    return UnusualTimes(
+        share=wilson(int((np.abs(z) > OUTLIER).sum()), n, undefined="no_times"),
+        fast=wilson(int((z < -OUTLIER).sum()), n, undefined="no_times"),
+    )
+
+
+def click_through(log_words_per_second: Sequence[float], counts: Sequence[int]) -> Tested:
+    """Share of judgments faster than anybody reads, tested for being above FAST_SHARE; from a
+    histogram of ln(words per second)."""
     limit = math.log(FASTEST_READING)
     fast = sum(n for x, n in zip(log_words_per_second, counts, strict=True) if x > limit)
-    return wilson(fast, sum(counts), undefined="no_times")
+    return share_above(fast, sum(counts), FAST_SHARE, undefined="no_times")
 
 
 def median_of_bins(values: Sequence[float], counts: Sequence[int], width: float) -> float | None:

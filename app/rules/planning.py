@@ -16,11 +16,6 @@ from app.rules.ceiling import concentration_of
 from app.rules.proportions import Z95
 
 
-def items_for_agreement(agreement: float, half_width: float) -> int:
-    """Items with two labels each: z^2 p (1 - p) / h^2, rounded up."""
-    return math.ceil(Z95**2 * agreement * (1 - agreement) / half_width**2)
-
-
 def items_for_side_bias(rate: float, *, power: float = 0.8) -> int:
     """Decisive judgments that tell this share of side A from one half, at 5 % (normal test)."""
     needed = Z95 / 2 + ndtri(power) * math.sqrt(rate * (1 - rate))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, betaincinv, ndtr
+from scipy.special import bdtr, bdtrc, betaincinv, ndtr
 
 from app.rules.bootstrap import FEWEST_UNITS, Statistic
 from app.rules.proportions import Z95, wilson
@@ -22,7 +22,7 @@ class Tested:
 
     statistic: Statistic
     p: float | None
-    """Two-sided; None where the statistic is undefined."""
+    """Two-sided unless said otherwise; None where the statistic is undefined."""
 
 
 def clopper_pearson(successes: int, n: int, *, undefined: str = "no_data") -> Statistic:
@@ -37,19 +37,23 @@ def clopper_pearson(successes: int, n: int, *, undefined: str = "no_data") -> St
     return Statistic(value=successes / n, low=float(low), high=float(high), n=n)
 
 
-def share(successes: int, n: int, *, expected: float = 0.5) -> Tested:
-    """A share with Wilson's interval and the exact binomial test against `expected`."""
+def share(successes: int, n: int) -> Tested:
+    """A share with Wilson's interval and the exact binomial test against one half."""
     found = wilson(successes, n)
     if not n:
         return Tested(statistic=found, p=None)
-    if expected == 0.5:
-        # Both tails are equal, so that one of them is enough; a page has hundreds of these tests.
-        p = min(1.0, 2 * float(bdtr(min(successes, n - successes), n, 0.5)))
-    else:
-        # Takes half a second to import, which every start of a server would wait for.
-        from scipy.stats import binomtest
+    # Both tails are equal, so that one of them is enough; a page has hundreds of these tests.
+    p = min(1.0, 2 * float(bdtr(min(successes, n - successes), n, 0.5)))
+    return Tested(statistic=found, p=p)
 
-        p = float(binomtest(successes, n, expected).pvalue)
+
+def share_above(successes: int, n: int, limit: float, *, undefined: str = "no_data") -> Tested:
+    """A share with Wilson's interval and the exact binomial test of whether it is above `limit`;
+    its p has one side."""
+    found = wilson(successes, n, undefined=undefined)
+    if not n:
+        return Tested(statistic=found, p=None)
+    p = float(bdtrc(successes - 1, n, limit)) if successes else 1.0
     return Tested(statistic=found, p=p)
 
 

@@ -38,9 +38,7 @@ from app.rules.tallies import CREDIT
 
 MOST_TESTED = 300
 """Annotators whose biases are estimated and tested, those with most judgments."""
-TESTED = ("side", "length", "markdown", "drift")
-FAST_SHARE = 0.05
-"""A share of judgments faster than anybody reads that is surely above this is flagged."""
+TESTED = ("side", "length", "markdown", "too_fast", "drift")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,8 @@ class AnnotatorFigures:
     """Median words shown per active second, over that of all."""
     seconds: float | None
     """Median active time."""
-    too_fast: Statistic
-    """Share of judgments faster than anybody reads."""
+    too_fast: Tested
+    """Share of judgments faster than anybody reads, tested for being above 5 %."""
     drift: Tested
     """Change per week of the share of the others who gave the same verdict."""
     flags: tuple[str, ...]
@@ -177,19 +175,19 @@ def _median(histogram: Integers) -> float | None:
 
 
 def _flags(found: Mapping[UUID, AnnotatorFigures]) -> dict[UUID, tuple[str, ...]]:
-    """In words. The sequential verdict on known answers and too fast work have rules of their own;
-    everything else is a test among all tests of all annotators."""
+    """In words. Known answers are one test among all tests of all annotators, too, and besides have
+    to be decided by their sequential rule."""
     tests = [(who, name, getattr(found[who], name)) for who in found for name in TESTED]
-    stands_out = discoveries([test.p for _, _, test in tests])
+    p_values = [test.p for _, _, test in tests] + [figures.gold.p for figures in found.values()]
+    stands_out = discoveries(p_values)
     flags: dict[UUID, list[str]] = {who: [] for who in found}
-    for (who, name, test), is_flagged in zip(tests, stands_out, strict=True):
-        if is_flagged and test.statistic.n >= FEWEST_UNITS:
+    for (who, figures), is_flagged in zip(found.items(), stands_out[len(tests) :], strict=True):
+        if is_flagged and figures.gold.decision is GoldDecision.TOO_LOW:
+            flags[who].append("known answers")
+    for (who, name, test), is_flagged in zip(tests, stands_out, strict=False):
+        # A count of fast judgments is tested exactly, however few there are.
+        if is_flagged and (name == "too_fast" or test.statistic.n >= FEWEST_UNITS):
             flags[who].append(_in_words(name, test.statistic.value))
-    for who, figures in found.items():
-        if figures.gold.decision is GoldDecision.TOO_LOW:
-            flags[who].insert(0, "known answers")
-        if figures.too_fast.low is not None and figures.too_fast.low > FAST_SHARE:
-            flags[who].append("too fast")
     return {who: tuple(texts) for who, texts in flags.items()}
 
 
@@ -202,6 +200,8 @@ def _in_words(name: str, value: float | None) -> str:
             return "favours length" if value > 0 else "favours brevity"
         case "markdown":
             return "markdown"
+        case "too_fast":
+            return "too fast"
         case "drift":
             return "agrees more and more" if value > 0 else "agrees less and less"
     raise ValueError(f"{name} is no tested figure")

@@ -1,8 +1,8 @@
-"""What the page of one annotator tells beside the line in the list: models, sides, weeks, times."""
+"""What an annotator's page tells beside the line in the list: models, habits, weeks, times."""
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -14,10 +14,11 @@ from app.models.projects import Project
 from app.rules.annotator_diagnostics import position_bias
 from app.rules.annotator_sums import BINS_PER_LOG
 from app.rules.bootstrap import Integers, Statistic
-from app.rules.project_statistics import AnnotatorSums, Week
+from app.rules.project_statistics import AnnotatorPair, AnnotatorSums, Week
 from app.rules.proportions import wilson
-from app.services import annotator_models
+from app.services import annotator_habits, annotator_models
 from app.services.annotator_figures import agreement_by_week
+from app.services.annotator_habits import Habits
 from app.services.annotator_models import Fits
 
 TIME_LIMITS = (2, 5, 10, 20, 30, 60, 120, 300)
@@ -46,6 +47,7 @@ class AnnotatorDetail:
     weeks: list[AnnotatorWeek]
     times: list[tuple[str, int]]
     """Judgments by active seconds, in words."""
+    habits: Habits
 
 
 def detail(
@@ -53,9 +55,12 @@ def detail(
     project: Project,
     annotator_id: UUID,
     people: Mapping[UUID, AnnotatorSums],
+    pairs: Sequence[AnnotatorPair],
     fits: Fits,
+    *,
+    skips: int,
 ) -> AnnotatorDetail:
-    """people: `ProjectStatistics.annotators()`; who is not in it has all sums empty."""
+    """people, pairs: those of `ProjectStatistics`; who is not in it has all sums empty."""
     sums = people.get(annotator_id) or AnnotatorSums()
     agreed = agreement_by_week(session, project, annotator_id).get(annotator_id, {})
     return AnnotatorDetail(
@@ -73,6 +78,7 @@ def detail(
             for monday in sorted(sums.weeks.keys() | agreed.keys())
         ],
         times=time_bars(sums.seconds),
+        habits=annotator_habits.of(session, project, annotator_id, sums, pairs, skips=skips),
     )
 
 

@@ -24,12 +24,21 @@ from app.rules.ceiling import (
     beta_ceiling,
     bounds,
     concentration_of,
+    majority_accuracy,
     single_label_accuracy,
 )
 from app.rules.coefficients import percent_agreement
 from app.rules.contributions import LABELS
 from app.rules.costs import ExpectedCosts, days_left, expected_costs
-from app.rules.planning import OverlapOption, WidthAt, design_effect, half_widths, overlap_options
+from app.rules.planning import (
+    OverlapOption,
+    WidthAt,
+    design_effect,
+    half_widths,
+    items_for_kappa,
+    items_for_side_bias,
+    overlap_options,
+)
 from app.rules.project_statistics import ProjectStatistics
 from app.services import comparisons, pay, queue, recent_work, spending
 from app.services.annotator_page import time_bars
@@ -40,6 +49,9 @@ LOOK_AT = 20_000
 """Open comparisons whose wanted judgments are added up; of more, they stand for the rest."""
 LONGEST_FORECAST = 36_500
 """Days after which no date is named."""
+KAPPA_ERROR = 0.05
+SIDE_RATES = (0.55, 0.6)
+MAJORITIES = (1, 3, 5)
 PLANNED = (1, 2, 3, 5)
 """Judgments of a comparison whose costs are told in advance."""
 DECISIVE = [LABELS.index("first"), LABELS.index("second")]
@@ -73,6 +85,21 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What other questions take."""
+
+    kappa: float | None
+    """Of two random annotators, without ties; None where chance alone cannot be told apart."""
+    for_kappa: int | None
+    """Comparisons that two annotators both decide, for their kappa to KAPPA_ERROR. None where kappa
+    is not between 0 and 1."""
+    for_side_bias: dict[float, int]
+    """Decisive judgments of one annotator that tell such a share of the left from one half."""
+    majorities: dict[int, float]
+    """How often the majority of so many labels is right, if a single one is as often as above."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     agreement: Statistic
     """Without ties."""
@@ -86,6 +113,7 @@ class Plan:
     single_label: Statistic
     widths: list[WidthAt]
     target: Target
+    needs: Needs
     rates: PayRates
     spending: Spending
     expected: list[ExpectedCosts]
@@ -128,6 +156,7 @@ def for_project(
         single_label=single_label_accuracy(agreement),
         widths=half_widths(agreement, _numbers(agreement, target)),
         target=target,
+        needs=_needs(agreement, int(first @ table.items), int(second @ table.items)),
         rates=rates,
         spending=spent,
         expected=_expected(agreement, beta, each),
@@ -190,6 +219,26 @@ def _target(agreement: Statistic, half_width: float) -> Target:
     if a is not None and 0.5 < a < 1:
         options = overlap_options(a, half_width, design_effect=effect)
     return Target(half_width=half_width, options=options, design_effect=effect)
+
+
+def _needs(agreement: Statistic, first: int, second: int) -> Needs:
+    """first, second: how often each was preferred."""
+    a, accuracy = agreement.value, single_label_accuracy(agreement).value
+    kappa = for_kappa = None
+    if a is not None and first and second:
+        share = first / (first + second)
+        chance = share**2 + (1 - share) ** 2
+        kappa = (a - chance) / (1 - chance)
+        if 0 < kappa < 1:
+            for_kappa = items_for_kappa(kappa, share, KAPPA_ERROR)
+    return Needs(
+        kappa=kappa,
+        for_kappa=for_kappa,
+        for_side_bias={rate: items_for_side_bias(rate) for rate in SIDE_RATES},
+        majorities={}
+        if accuracy is None
+        else {m: majority_accuracy(accuracy, m) for m in MAJORITIES},
+    )
 
 
 def _numbers(agreement: Statistic, target: Target) -> list[int]:

@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from app.db import Database, utc_now
 from app.rules.bootstrap import FEWEST_UNITS
+from app.rules.gold_rule import FEWEST
 from app.services import (
     annotator_figures,
     annotator_matrix,
@@ -141,7 +142,9 @@ def show_annotator(
         figures = annotator_figures.for_project(session, project, people)
         fits = annotator_models.for_project(session, project, sums.judgments + sums.waiting)
         row = annotator_rows.for_annotator(session, project, annotator_id, figures, fits)
-        detail = annotator_page.detail(session, project, annotator_id, people, fits)
+        detail = annotator_page.detail(
+            session, project, annotator_id, people, sums.pairs(), fits, skips=row.skips
+        )
     readings.write_down(database, reviewer, slug, {"annotators": [row.name]})
     response = render(
         request,
@@ -150,6 +153,7 @@ def show_annotator(
         row=row,
         detail=detail,
         chart=_trend(detail),
+        fewest_gold=FEWEST,
         fit=fits.get(DAWID_SKENE),
         waiting=sums.waiting,
         filters=comparison_query,

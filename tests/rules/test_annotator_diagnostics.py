@@ -13,6 +13,7 @@ from app.rules.annotator_diagnostics import (
     consistency,
     drift,
     entropy,
+    intransitivity,
     length_bias,
     length_bias_beside,
     position_bias,
@@ -107,7 +108,11 @@ def test_entropy_by_hand():
     assert entropy([5, 5]).value == pytest.approx(1)
     assert entropy([5, 0, 0]).value == 0
     assert entropy([2, 1, 1]).value == pytest.approx(1.5)
-    assert entropy([]).value is None
+    assert entropy([0, 0]).value is None
+    # The delta method: the variance of log p, 0.3 * 0.7 * log2(7 / 3)^2, over n.
+    found = entropy([300, 700])
+    error = math.sqrt(0.21 * math.log2(7 / 3) ** 2 / 1000)
+    assert (found.high - found.low) / 3.92 == pytest.approx(error, rel=0.08)
 
 
 def tournament(order):
@@ -121,7 +126,7 @@ def tournament(order):
 def test_a_ranking_has_no_cycle(n):
     found = circular_triads(tournament(list(range(n))))
 
-    assert (found.share.value, found.share.n, found.consistency) == (0, math.comb(n, 3), 1)
+    assert (found.cycles, found.triples, found.consistency) == (0, math.comb(n, 3), 1)
 
 
 def test_rock_paper_scissors_is_all_cycle():
@@ -130,7 +135,7 @@ def test_rock_paper_scissors_is_all_cycle():
 
     found = circular_triads(beats)
 
-    assert (found.share.value, found.consistency) == (1, 0)
+    assert (found.cycles, found.triples, found.consistency) == (1, 1, 0)
 
 
 @given(st.integers(0, 2**15 - 1))
@@ -144,7 +149,7 @@ def test_cycles_of_six_equal_kendalls_formula(bits):
 
     found = circular_triads(beats)
 
-    assert found.share.value == pytest.approx(d / 20)
+    assert (found.cycles, found.triples) == (d, 20)
     assert found.consistency == pytest.approx(1 - 24 * d / (216 - 24))
 
 
@@ -155,5 +160,24 @@ def test_a_tie_leaves_its_triples_out_and_zeta_undefined():
     found = circular_triads(beats)
 
     # The triples with 0 and 1 are gone: two of four are left.
-    assert (found.share.n, found.share.value, found.consistency) == (2, 0, None)
-    assert circular_triads(np.zeros((3, 3))).share.reason == "no_triples"
+    assert (found.triples, found.cycles, found.consistency) == (2, 0, None)
+    assert circular_triads(np.zeros((3, 3))).triples == 0
+
+
+def test_circles_of_several_prompts_are_pooled_and_prompts_are_resampled():
+    """Of 10 prompts a ranking of four, of 10 three that go round, of 5 nothing to tell."""
+    cycle = np.roll(np.eye(3, dtype=bool), 1, axis=1)
+    prompts = [
+        *[circular_triads(tournament([0, 1, 2, 3]))] * 10,
+        *[circular_triads(cycle)] * 10,
+        *[circular_triads(np.zeros((3, 3)))] * 5,
+    ]
+
+    found = intransitivity(prompts)
+
+    assert (found.share.value, found.share.n) == (pytest.approx(10 / 50), 20)
+    assert (found.consistency.value, found.consistency.n) == (pytest.approx(0.5), 20)
+    # With k of 20 that go round the share is k / (80 - 3 k); k is binomial, from 6 to 14.
+    assert found.share.low == pytest.approx(6 / 62)
+    assert found.share.high == pytest.approx(14 / 38)
+    assert intransitivity([]).share.reason == "no_triples"

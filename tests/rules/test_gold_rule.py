@@ -54,6 +54,20 @@ def test_eight_of_ten_has_both_intervals_and_no_decision():
     assert (round(found.exact.low, 2), round(found.exact.high, 2)) == (0.44, 0.97)
     assert found.decision == ON
     assert gold_accuracy(0, 0).accuracy.reason == "no_gold"
+    # 8 ln(9/7) - 2 ln 3: 0.83 times as likely from a good one, 1.21 times from a bad one.
+    assert found.p == pytest.approx((9 / 7) ** 8 / 9)
+    assert found.times_likelier == pytest.approx(9 / (9 / 7) ** 8)
+    assert gold_accuracy(0, 0).p is None
+    assert gold_accuracy(0, 9999).times_likelier == math.inf
+
+
+def test_a_good_annotator_is_below_a_p_no_more_often_than_it_says_however_often_one_looks():
+    """500 who are right in 90 %, looked at after each of 100 answers."""
+    rng = np.random.default_rng(1)
+    right = (rng.random((500, 100)) < 0.9).cumsum(axis=1)
+    lowest = [min(gold_accuracy(int(k), n).p for n, k in enumerate(of, 1)) for of in right]
+
+    assert np.mean(np.array(lowest) <= 0.1) <= 0.1 + 2 * math.sqrt(0.09 / 500)
 
 
 def test_a_rule_that_cannot_decide_is_refused():

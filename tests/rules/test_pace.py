@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from app.rules.pace import click_through, median_of_bins, pace_z, robust_z
+from app.rules.pace import click_through, median_of_bins, pace_z, robust_z, unusual_times
 
 
 def test_robust_z_by_hand():
@@ -32,8 +32,19 @@ def test_a_click_through_is_found_and_a_long_text_is_not_slow():
     assert abs(z[1]) < 1.5
 
 
+def test_unusual_times_are_counted_by_their_side():
+    """Deviations from the median 4 s, on logarithms: one far below, one far above, eight near."""
+    seconds = [4.0, 4.1, 3.9, 4.2, 3.8, 4.05, 3.95, 4.0, 0.2, 90.0]
+
+    found = unusual_times(seconds, [50.0] * 10)
+
+    assert (found.share.value, found.fast.value, found.share.n) == (0.2, 0.1, 10)
+    assert unusual_times([], []).share.reason == "no_times"
+
+
 def test_a_steady_clock_has_no_z():
     assert pace_z([4.0] * 5, [10.0] * 5) is None
+    assert unusual_times([4.0] * 5, [10.0] * 5).fast.reason == "equal_times"
 
 
 def test_times_that_are_not_positive_are_refused():
@@ -45,8 +56,11 @@ def test_click_through_counts_what_nobody_reads():
     """ln 12 = 2.48: the bins at 2.5 and 3.0 are above."""
     found = click_through([1.0, 2.4, 2.5, 3.0], [70, 10, 15, 5])
 
-    assert (found.value, found.n) == (0.2, 100)
-    assert click_through([], []).reason == "no_times"
+    assert (found.statistic.value, found.statistic.n) == (0.2, 100)
+    assert found.p < 1e-6
+    assert click_through([], []).statistic.reason == "no_times"
+    # 5 of 100 is what may be.
+    assert click_through([1.0, 3.0], [95, 5]).p > 0.5
 
 
 def test_the_median_of_bins_is_interpolated():

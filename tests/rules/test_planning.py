@@ -10,7 +10,6 @@ from app.rules.planning import (
     count_probabilities,
     design_effect,
     half_widths,
-    items_for_agreement,
     items_for_kappa,
     items_for_side_bias,
     kappa_error,
@@ -20,7 +19,9 @@ from app.rules.planning import (
 
 @pytest.mark.parametrize(("half_width", "items"), [(0.05, 303), (0.03, 842)])
 def test_items_for_a_wanted_width_of_agreement(half_width, items):
-    assert items_for_agreement(0.73, half_width) == items
+    """z^2 p (1 - p) / h^2 items of two labels."""
+    of_two = next(o for o in overlap_options(0.73, half_width) if o.judgments_per_item == 2)
+    assert (of_two.items, of_two.judgments) == (items, 2 * items)
 
 
 @pytest.mark.parametrize(("rate", "judgments"), [(0.55, 783), (0.60, 194)])

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact
 
-from app.rules.significance import clopper_pearson, discoveries, share, share_beside, trend
+from app.rules.significance import (
+    clopper_pearson,
+    discoveries,
+    share,
+    share_above,
+    share_beside,
+    trend,
+)
 
 
 def binomial(k, n, p):
@@ -37,6 +44,13 @@ def test_61_of_100_is_the_least_that_is_unlikely_by_chance():
     assert share(61, 100).p < 0.05 < share(60, 100).p
     by_hand = 2 * sum(binomial(k, 100, 0.5) for k in range(61, 101))
     assert share(61, 100).p == pytest.approx(by_hand)
+
+
+def test_a_share_above_a_limit_is_one_tail():
+    assert share_above(3, 20, 0.05).p == pytest.approx(
+        sum(binomial(k, 20, 0.05) for k in range(3, 21))
+    )
+    assert (share_above(0, 20, 0.05).p, share_above(0, 0, 0.05).p) == (1.0, None)
 
 
 @pytest.mark.parametrize(("n", "truth"), [(783, 0.55), (194, 0.60)])

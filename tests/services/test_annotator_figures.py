@@ -187,7 +187,7 @@ def test_weeks_and_times_of_one_annotator_add_up_to_their_judgments(office):
     for who in everybody(rows):
         mine = [j for j, c, _ in rows if j.annotator_id == who]
         with office.reading() as session:
-            detail = annotator_page.detail(session, project, who, people, NO_FITS)
+            detail = annotator_page.detail(session, project, who, people, [], NO_FITS, skips=0)
         assert {week.monday: week.judged for week in detail.weeks} == Counter(map(monday_of, mine))
         # A time counts as the middle of its bin, a tenth of a natural logarithm wide.
         middles = [math.exp(round(10 * math.log(j.active_ms / 1000)) / 10) for j in mine]
@@ -208,10 +208,14 @@ def test_only_what_stands_out_among_all_tests_is_flagged(office):
         for name in annotator_figures.TESTED
         if (p := getattr(figures, name).p) is not None
     )
+    tests += [(f.gold.p, who, "gold") for who, f in found.items() if f.gold.p is not None]
+    tests.sort()
     passing = [i for i, (p, _, _) in enumerate(tests, start=1) if p <= 0.1 * i / len(tests)]
     stand_out = tests[: passing[-1] if passing else 0]
     flagged = {
-        (who, name) for _, who, name in stand_out if getattr(found[who], name).statistic.n >= 20
+        (who, name)
+        for _, who, name in stand_out
+        if name != "gold" and getattr(found[who], name).statistic.n >= 20
     }
     sides = {
         who for who, figures in found.items() if any("favours left" in f for f in figures.flags)

@@ -132,6 +132,12 @@ def test_ceilings_follow_from_the_agreement_without_ties(database: Database) -> 
     assert plan.single_label.value == pytest.approx(s)
     # z^2 p (1 - p) / h^2 = 245.9 comparisons of two judgments.
     assert {o.judgments_per_item: o.items for o in plan.target.options}[2] == 246
+    # Six of eleven are for the first: 61/121 by chance, (0.8 - 0.504) / (1 - 0.504) = 0.597; then
+    # 0.403 (0.403 * -0.193 + 0.597 * 1.403 / 0.496) / 0.05^2 = 259.8.
+    assert plan.needs.kappa == pytest.approx(0.59667, abs=1e-5)
+    assert (plan.needs.for_kappa, plan.needs.for_side_bias) == (260, {0.55: 783, 0.6: 194})
+    assert plan.needs.majorities[1] == pytest.approx(s)
+    assert plan.needs.majorities[3] == pytest.approx(3 * s**2 - 2 * s**3)
     # Five comparisons have no interval, so each counts as independent.
     at_500 = next(one.half_width for one in plan.widths if one.items == 500)
     assert at_500 == pytest.approx(1.959964 * math.sqrt(0.16 / 500))
