@@ -103,7 +103,7 @@ def _kappa(annotator_id: UUID, pairs: Sequence[AnnotatorPair]) -> Statistic:
 
 def _times(session: Session, project: Project, annotator_id: UUID) -> UnusualTimes:
     """Of the latest judgments of any kind whose time is known."""
-    taken = session.execute(
+    rows = session.execute(
         select(Judgment.comparison_id, Judgment.active_ms)
         .where(
             Judgment.annotator_id == annotator_id,
@@ -112,7 +112,8 @@ def _times(session: Session, project: Project, annotator_id: UUID) -> UnusualTim
         )
         .order_by(Judgment.received_at.desc())
         .limit(TIMED)
-    ).all()
+    )
+    taken = [(comparison, active_ms) for comparison, active_ms in rows if active_ms is not None]
     shown = _words_shown(session, [comparison for comparison, _ in taken])
     return unusual_times(
         [active_ms / 1000 for _, active_ms in taken],

@@ -6,8 +6,8 @@ far they lean to the left. The latter needs judgments of two different sources w
 known.
 
 Models need every judgment, so a project of up to FITTED_UP_TO is fitted while its page is made.
-A larger one keeps its last fits (`model_fits`), which say when they were made, until somebody wants
-others: that takes some minutes for three million judgments.
+A larger one keeps its last fits (`model_fits`), which say when they were made. They are renewed in
+the background (`model_renewal`): that takes some minutes for three million judgments.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTask, BackgroundTasks
 
 from app.db import Database, utc_now
 from app.rules.bootstrap import FEWEST_UNITS
@@ -20,10 +20,12 @@ from app.services import (
     annotator_models,
     annotator_page,
     annotator_rows,
+    model_renewal,
     projects,
     statistics,
 )
 from app.services.annotator_models import DAWID_SKENE
+from app.services.model_renewal import Renewal
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -58,6 +60,7 @@ def list_annotators(
         found = annotator_rows.for_project(
             session, project, figures, fits, page=page, name=name, sort=sort
         )
+        renewal = model_renewal.of(session, project, fits, sums, now=utc_now())
     readings.write_down(database, reviewer, slug, {"annotators": [r.name for r in found.rows]})
     response = render(
         request,
@@ -68,9 +71,12 @@ def list_annotators(
         sort=sort,
         left_out=figures.left_out,
         fit=fits.get(DAWID_SKENE),
+        renewal=renewal,
         waiting=sums.waiting,
     )
-    return readings.catching_up(response, database, project.id, sums)
+    return _renewing(
+        readings.catching_up(response, database, project.id, sums), database, slug, renewal
+    )
 
 
 class MatrixQuery(comparison_query.FilterQuery):
@@ -142,6 +148,7 @@ def show_annotator(
         figures = annotator_figures.for_project(session, project, people)
         fits = annotator_models.for_project(session, project, sums.judgments + sums.waiting)
         row = annotator_rows.for_annotator(session, project, annotator_id, figures, fits)
+        renewal = model_renewal.of(session, project, fits, sums, now=utc_now())
         detail = annotator_page.detail(
             session, project, annotator_id, people, sums.pairs(), fits, skips=row.skips
         )
@@ -155,14 +162,25 @@ def show_annotator(
         chart=_trend(detail),
         fewest_gold=FEWEST,
         fit=fits.get(DAWID_SKENE),
+        renewal=renewal,
         waiting=sums.waiting,
         filters=comparison_query,
     )
-    return readings.catching_up(response, database, project.id, sums)
+    return _renewing(
+        readings.catching_up(response, database, project.id, sums), database, slug, renewal
+    )
+
+
+def _renewing(response: Response, database: Database, slug: str, renewal: Renewal) -> Response:
+    """The answer; models that are outdated are fitted once it is sent, in a thread of long work."""
+    if renewal.is_due:
+        first = [response.background] if response.background else []
+        response.background = BackgroundTasks([*first, BackgroundTask(_fit, database, slug)])
+    return response
 
 
 def _fit(database: Database, slug: str) -> None:
-    annotator_models.fit(database, slug, now=utc_now())
+    model_renewal.renew(database, slug, now=utc_now())
 
 
 def _trend(detail: annotator_page.AnnotatorDetail) -> LineChart | None:

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from app.models.accounts import Role
 from app.models.projects import Completion
+from app.models.statistics import ModelFit
 from app.services import annotator_models, assignments, judgments, projects
 from app.services.judgments import Submission
 
@@ -71,20 +72,32 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
     assert f"Sees differences {reason} Leans left {reason}" in text
 
 
-def test_models_of_a_large_project_are_fitted_when_an_admin_wants_it(
+def test_models_of_a_large_project_are_fitted_behind_the_first_page_that_lacks_them(
     judged: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 5)
     visit = judged.signed_in("admin", Role.ADMIN)
-    assert "The models of this large project are not fitted yet." in words(visit.get(LIST).text)
-    text = page_of_ada(visit)
-    for model in ("one-coin", "Dawid-Skene"):
-        assert f"Accuracy, {model} not fitted yet … corrected for chance not fitted yet" in text
-    assert "Sees differences not fitted yet Leans left not fitted yet" in text
-
-    assert visit.post(f"{LIST}/fit").status_code == 303
+    text = words(visit.get(LIST).text)
+    assert "The models of this large project are not fitted yet. They are being renewed." in text
+    assert "Fit it now" not in text
+    # The client of the test gets an answer when its background work is done, too.
     fitted = r"The models were fitted 20\d\d-\S+ \S+ UTC to 10 judgments\."
-    assert re.search(fitted, words(visit.get(LIST).text))
+    text = words(visit.get(LIST).text)
+    assert re.search(fitted, text)
+    assert "They are being renewed" not in text
     text = page_of_ada(visit)
     assert re.search(fitted, text)
     assert re.search(r"Sees differences −?\d.\d\d n 5 Leans left \d.\d\d n 5", text)
+
+
+def test_an_admin_has_models_fitted_anew_though_few_judgments_are_new(
+    judged: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 5)
+    visit = judged.signed_in("admin", Role.ADMIN)
+    visit.get(LIST)
+    with judged.database.writing() as session:
+        session.execute(update(ModelFit).values(fitted_at=NOON))
+    assert "fitted 2026-03-02 12:00 UTC" in words(visit.get(LIST).text)
+    assert visit.post(f"{LIST}/fit").status_code == 303
+    assert "fitted 2026-03-02 12:00 UTC" not in words(visit.get(LIST).text)
