@@ -16,7 +16,7 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import Session
 
 from app.models.projects import Comparison, Project
-from app.rules.agreement import estimate
+from app.rules.agreement import Table, estimate
 from app.rules.bootstrap import Statistic
 from app.rules.ceiling import (
     BetaCeiling,
@@ -41,6 +41,7 @@ from app.rules.planning import (
 )
 from app.rules.project_statistics import ProjectStatistics
 from app.services import comparisons, pay, queue, recent_work, spending
+from app.services.agreement import counted_of
 from app.services.annotator_page import time_bars
 from app.services.pay import PayRates
 from app.services.spending import Spending
@@ -131,7 +132,7 @@ def for_project(
 ) -> Plan:
     table, people = statistics.table(), statistics.annotators()
     decisive = table.counts[:, DECISIVE]
-    agreement = estimate(table, {"agreement": percent_agreement(decisive)})["agreement"]
+    agreement = _agreement(statistics.table(counted=counted_of(project)))
     first, second = decisive.T
     assert table.groups is not None, "sums know the part of each prompt"
     beta = beta_ceiling(first, second, table.groups, table.items, labels=(1, 3))
@@ -161,6 +162,11 @@ def for_project(
         spending=spent,
         expected=_expected(agreement, beta, each),
     )
+
+
+def _agreement(table: Table) -> Statistic:
+    """Without ties."""
+    return estimate(table, {"agreement": percent_agreement(table.counts[:, DECISIVE])})["agreement"]
 
 
 def _left(

@@ -143,6 +143,19 @@ def test_ceilings_follow_from_the_agreement_without_ties(database: Database) -> 
     assert at_500 == pytest.approx(1.959964 * math.sqrt(0.16 / 500))
 
 
+def test_agreement_of_an_adaptive_project_is_that_of_first_judgments(database: Database) -> None:
+    """Where annotators conflicted, a third was asked: what these say is more agreement than is."""
+    make_project(database, pairs=0)
+    votes = [(1, 1), (1, 2, 1), (1, 2, 1), (2, 2)]
+    import_plain(database, [voted(i, *found) for i, found in enumerate(votes)])
+    # The pairs of all agree in 1, 1/3, 1/3 and 1.
+    assert plan_of(database).agreement.value == pytest.approx(2 / 3)
+    with database.writing() as session:
+        policy = QueuePolicy(overlap=2, adaptive_max=3)
+        projects.set_policy(session, project_of(session), policy)
+    assert plan_of(database).agreement.value == 0.5
+
+
 def test_three_labels_on_twenty_comparisons_narrow_the_ceiling(database: Database) -> None:
     make_project(database, pairs=0)
     votes = [(1, 1, 1), (2, 2, 2), (1, 1, 2), (2, 2, 1)] * 6
