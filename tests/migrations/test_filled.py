@@ -63,22 +63,44 @@ def only(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:
     )
 
 
+def filled_at(url: str, folder: Path) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    fill(database, folder)
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("filled")
+    filled_at(f"sqlite:///{folder}/filled.db", folder)
+    assert not (folder / "filled.db-wal").exists(), "the file holds all"
+    return (folder / "filled.db").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def filled_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    filled_at(postgres_server.create_database("filled_once"), tmp_path_factory.mktemp("filled"))
+    yield "filled_once"
+    postgres_server.drop_database("filled_once")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A copy of one that is filled once for all."""
     if request.param == "sqlite":
+        (tmp_path / "prefloop.db").write_bytes(request.getfixturevalue("filled_file"))
         url = f"sqlite:///{tmp_path}/prefloop.db"
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.create_database("filled")
+        url = server.create_database("filled", template=request.getfixturevalue("filled_template"))
     database = Database(url)
-    try:
-        migrate.upgrade(database)
-        fill(database, tmp_path)
-        yield database
-    finally:
-        database.dispose()
-        if request.param == "postgresql":
-            server.drop_database("filled")
+    yield database
+    database.dispose()
+    if request.param == "postgresql":
+        server.drop_database("filled")
 
 
 @pytest.mark.parametrize("lower", REVISIONS[:-1])
