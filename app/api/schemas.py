@@ -239,6 +239,9 @@ class PreferenceRow(BaseModel):
         description="What a reviewer decided; `probability` stays that of annotators."
     )
     cause: str | None = Field(description="Why annotators differed, as the reviewer says.")
+    adjudicated_blind: bool | None = Field(
+        description="Whether the reviewer had not seen the judgments; null where nobody knows."
+    )
     weight: float
     comparison_id: UUID
     prompt_id: UUID

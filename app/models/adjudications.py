@@ -68,8 +68,21 @@ class Adjudication(Base):
     guideline_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("guideline_versions.id"))
     """The newest version that the comparison's judgments followed: that one did not prevent the
     disagreement. None where all of them were imported."""
+    blind: Mapped[bool | None]
+    """Whether the reviewer had not seen the comparison's judgments. None where that was not yet
+    written down when they decided."""
     adjudicated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     supersedes_id: Mapped[UUID | None] = mapped_column(ForeignKey("adjudications.id"))
+
+
+class JudgmentReading(Base):
+    """That somebody has seen what others judged of a comparison, and when they first did."""
+
+    __tablename__ = "judgment_readings"
+
+    comparison_id: Mapped[UUID] = mapped_column(ForeignKey("comparisons.id"), primary_key=True)
+    reader_id: Mapped[UUID] = mapped_column(ForeignKey("annotators.id"), primary_key=True)
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class GuidelineCandidate(Base):

@@ -40,6 +40,8 @@ class Decision:
     outcome: str
     preferred_id: UUID | None
     cause: str | None
+    blind: bool | None
+    """Whether the reviewer had not seen the judgments; None where nobody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,7 @@ def _row(
         "agreement": agreement,
         "adjudicated": _adjudicated(comparison.decision, chosen),
         "cause": comparison.decision.cause if comparison.decision else None,
+        "adjudicated_blind": comparison.decision.blind if comparison.decision else None,
         "weight": 1.0,
         "comparison_id": str(comparison.id),
         "prompt_id": str(comparison.prompt_id),

@@ -1,6 +1,7 @@
 """Blind adjudication: a reviewer decides a comparison without seeing who said what.
 
-Nobody adjudicates what they judged themselves. A comparison has one current adjudication; deciding
+Nobody adjudicates what they judged themselves. Who has seen the judgments may, but the decision
+says that it is not blind. A comparison has one current adjudication; deciding
 it anew supersedes the one before, and nothing is overwritten.
 """
 
@@ -25,7 +26,7 @@ from app.models.projects import (
     Prompt,
 )
 from app.rules.sides import completion_on_side, shown_order, side_label
-from app.services import audit, slots
+from app.services import audit, judgment_readings, slots
 from app.services.audit import Action
 from app.services.current import is_current as is_current_judgment
 
@@ -50,6 +51,8 @@ class BlindView:
     """The adjudication that a decision takes the place of."""
     revises_whose: str | None
     revises_at: datetime | None
+    seen_at: datetime | None
+    """When the reviewer saw the judgments: a decision is then not blind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class Decided:
     outcome: str
     preferred_id: UUID | None
     cause: str | None
+    blind: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,7 @@ class AdjudicationView:
     cause: str | None
     note: str | None
     shown_order: list[UUID]
+    blind: bool | None
     guideline_version: int | None
     adjudicated_at: datetime
     superseded: bool
@@ -118,6 +123,7 @@ def blind(
         revises=current.id if current else None,
         revises_whose=session.get_one(Annotator, current.reviewer_id).name if current else None,
         revises_at=current.adjudicated_at if current else None,
+        seen_at=judgment_readings.seen(session, reviewer, [comparison_id]).get(comparison_id),
     )
 
 
@@ -147,6 +153,7 @@ def adjudicate(
         note=(decision.note or "").strip() or None,
         shown_order=[completion.hex for completion in order],
         guideline_version_id=_version_followed(session, comparison_id),
+        blind=comparison_id not in judgment_readings.seen(session, reviewer, [comparison_id]),
         adjudicated_at=now,
         supersedes_id=decision.revises,
     )
@@ -182,6 +189,7 @@ def decided(session: Session, comparisons: Iterable[UUID]) -> dict[UUID, Decided
             outcome=row.outcome,
             preferred_id=row.preferred_id,
             cause=row.cause,
+            blind=row.blind,
         )
         for row in rows
     }
@@ -204,6 +212,7 @@ def history(session: Session, comparison_id: UUID) -> list[AdjudicationView]:
             cause=row.cause,
             note=row.note,
             shown_order=[UUID(hex=completion) for completion in row.shown_order],
+            blind=row.blind,
             guideline_version=version,
             adjudicated_at=row.adjudicated_at,
             superseded=not current,

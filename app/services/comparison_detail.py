@@ -61,6 +61,7 @@ class DecisionView:
     cause: str | None
     note: str | None
     shown: str
+    blind: bool | None
     guideline_version: int | None
     adjudicated_at: datetime
     superseded: bool
@@ -215,6 +216,7 @@ def _decisions(
             cause=found.cause,
             note=found.note,
             shown=f"{labels[found.shown_order[0]]} on the left",
+            blind=found.blind,
             guideline_version=found.guideline_version,
             adjudicated_at=found.adjudicated_at,
             superseded=found.superseded,

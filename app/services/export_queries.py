@@ -156,7 +156,12 @@ def _judgment_row(project: Project, judgment: Judgment, annotator_kind: str) -> 
 def _decision(found: Decided | None) -> Decision | None:
     if found is None:
         return None
-    return Decision(outcome=found.outcome, preferred_id=found.preferred_id, cause=found.cause)
+    return Decision(
+        outcome=found.outcome,
+        preferred_id=found.preferred_id,
+        cause=found.cause,
+        blind=found.blind,
+    )
 
 
 def _votes(session: Session, project: Project, ids: list[UUID]) -> dict[UUID, list[Vote]]:

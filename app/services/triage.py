@@ -25,7 +25,7 @@ from app.rules.triage import (
     ranked,
     typical_seconds,
 )
-from app.services import adjudications
+from app.services import adjudications, judgment_readings
 from app.services.comparison_filters import LABEL_COUNTS, has_tag
 from app.services.comparison_search import SPLIT, from_index
 from app.services.comparisons import count
@@ -51,6 +51,8 @@ class TriageRow:
     counts of labels say nothing."""
     seconds: float | None
     """Expected time of one more judgment; None where no time is known."""
+    is_seen: bool
+    """Whether the reviewer has seen its judgments, and cannot decide it blind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ def page_of(
     contested = count(session, project, "contested")
     page, pages = clamp_page(page, len(queue), per_page)
     return TriagePage(
-        rows=_rows(session, queue[(page - 1) * per_page : page * per_page], queue),
+        rows=_rows(session, reviewer, queue[(page - 1) * per_page : page * per_page], queue),
         page=page,
         pages=pages,
         total=len(queue),
@@ -104,9 +106,13 @@ def page_of(
 def next_for(
     session: Session, project: Project, reviewer: Annotator, *, tag: str = ""
 ) -> UUID | None:
-    """What this reviewer decides next: one of the first few, each reviewer another one."""
+    """What this reviewer decides next: one of the first few, each reviewer another one, and first
+    what they can decide blind."""
     queue, _ = _queue(session, project, reviewer, tag)
-    return first_for(reviewer.id, [found.id for found in queue[:FIRST]])
+    ids = [found.id for found in queue]
+    seen = judgment_readings.seen(session, reviewer, ids)
+    blind = [key for key in ids if key not in seen]
+    return first_for(reviewer.id, (blind or ids)[:FIRST])
 
 
 def _queue(
@@ -218,7 +224,10 @@ def _in_order(
     return sorted(candidates, key=lambda found: (-(found.gain or 0.0), found.id))
 
 
-def _rows(session: Session, shown: list[_Candidate], queue: list[_Candidate]) -> list[TriageRow]:
+def _rows(
+    session: Session, reviewer: Annotator, shown: list[_Candidate], queue: list[_Candidate]
+) -> list[TriageRow]:
+    seen = judgment_readings.seen(session, reviewer, [found.id for found in shown])
     texts = {
         key: (messages, sorted({*tags, *prompt_tags}))
         for key, messages, tags, prompt_tags in session.execute(
@@ -236,6 +245,7 @@ def _rows(session: Session, shown: list[_Candidate], queue: list[_Candidate]) ->
             votes=sorted((n for n in found.counts if n), reverse=True),
             gain=found.gain / best if found.gain is not None and best else None,
             seconds=found.seconds,
+            is_seen=found.id in seen,
         )
         for found in shown
     ]

@@ -47,6 +47,7 @@ def list_comparisons(
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
         found = comparisons.page_of(session, project, wanted, page=query.page)
+    readings.note(database, reviewer, [row.id for row in found.rows if row.judgments])
     people = [name for name in (wanted.annotator, wanted.other) if name]
     if people:
         readings.write_down(database, reviewer, slug, {"annotators": people})
@@ -71,7 +72,8 @@ def show_comparison(
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
         detail = comparison_detail.detail(session, project, comparison_id, reader=reviewer)
-    readings.write_down(database, reviewer, slug, {"comparison": str(comparison_id)})
+    seen = [comparison_id] if detail.judgments else []
+    readings.write_down(database, reviewer, slug, {"comparison": str(comparison_id)}, seen)
     return render(
         request, "admin/comparison.html", project=project, detail=detail, cause_names=CAUSES
     )

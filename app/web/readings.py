@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,23 +12,39 @@ from starlette.background import BackgroundTask
 from app.db import Database, utc_now
 from app.models.accounts import Annotator
 from app.rules.project_statistics import ProjectStatistics
-from app.services import audit, statistics
+from app.services import audit, judgment_readings, statistics
 from app.services.audit import Action
 
 
 def write_down(
-    database: Database, reader: Annotator, slug: str, details: Mapping[str, Any]
+    database: Database,
+    reader: Annotator,
+    slug: str,
+    details: Mapping[str, Any],
+    comparisons: Collection[UUID] = (),
 ) -> None:
-    """That somebody saw what others judged: stored before they see it."""
+    """That somebody saw what others judged, on these comparisons: stored before they see it."""
+    now = utc_now()
     with database.writing() as session:
+        judgment_readings.note(session, reader, comparisons, now=now)
         audit.record(
             session,
             by=reader,
             action=Action.JUDGMENTS_READ,
             subject=f"project {slug}",
             details=details,
-            now=utc_now(),
+            now=now,
         )
+
+
+def note(database: Database, reader: Annotator, comparisons: Collection[UUID]) -> None:
+    """That somebody sees how these comparisons were judged, as in every list of them: stored before
+    they see it, and only what they had not seen before."""
+    with database.reading() as session:
+        new = set(comparisons) - judgment_readings.seen(session, reader, comparisons).keys()
+    if new:
+        with database.writing() as session:
+            judgment_readings.note(session, reader, new, now=utc_now())
 
 
 def catching_up(

@@ -20,10 +20,12 @@ from app.services import (
     accounts,
     adjudications,
     annotator_models,
+    audit,
     candidates,
     exports,
     guidelines,
     invitations,
+    judgment_readings,
     judgments,
     memberships,
     projects,
@@ -145,7 +147,7 @@ def _revise(session: Session) -> None:
 
 
 def _adjudicate(session: Session, admin: Annotator) -> None:
-    """A decision, and one that takes its place."""
+    """A decision, and one that takes its place when its reviewer has seen the judgments."""
     project = session.get_one(Project, UUID(int=7))
     contested = session.scalars(
         select(Comparison.id).where(Comparison.contested).order_by(Comparison.id)
@@ -153,6 +155,15 @@ def _adjudicate(session: Session, admin: Annotator) -> None:
     assert contested is not None
     first = adjudications.adjudicate(
         session, project, admin, contested, Decision(outcome="A", cause="taste"), now=LATER
+    )
+    judgment_readings.note(session, admin, [contested], now=LATER)
+    audit.record(
+        session,
+        by=admin,
+        action=audit.Action.JUDGMENTS_READ,
+        subject="project p",
+        details={"comparison": str(contested)},
+        now=LATER,
     )
     again = Decision(outcome="split", note="Both are fine.", revises=first.id)
     adjudications.adjudicate(session, project, admin, contested, again, now=LATER)

@@ -22,7 +22,7 @@ from app.models.accounts import AuditEntry
 from app.models.adjudications import Adjudication
 from app.models.judgments import Judgment
 from app.models.projects import Comparison
-from app.services import adjudications, guidelines, queue, tallies
+from app.services import adjudications, guidelines, judgment_readings, queue, tallies
 
 
 def see(database, reviewer, comparison):
@@ -99,6 +99,23 @@ def test_what_nobody_judged_what_is_gold_and_what_is_elsewhere_is_refused(databa
         ).one()
     with pytest.raises(Conflict, match="Nobody has judged"):
         decide(database, vera, unjudged)
+
+
+def test_who_has_seen_the_judgments_decides_and_the_decision_says_so(database, contested):
+    vera, olga = add_reviewer(database), add_reviewer(database, "olga")
+    with database.writing() as session:
+        judgment_readings.note(session, vera, [contested], now=NOON)
+    with database.writing() as session:
+        # To look again later changes nothing: what was seen was seen then.
+        judgment_readings.note(session, vera, [contested], now=LATER)
+    assert see(database, vera, contested).seen_at == NOON
+    assert see(database, olga, contested).seen_at is None
+
+    first = decide(database, vera, contested, "split")
+    decide(database, olga, contested, "tie", revises=first.id, now=LATER + timedelta(hours=1))
+    with database.reading() as session:
+        found = adjudications.history(session, contested)
+    assert [(a.reviewer_name, a.blind) for a in found] == [("olga", True), ("vera", False)]
 
 
 def test_a_decision_sent_twice_is_stored_once(database, contested):

@@ -4,7 +4,7 @@ import pytest
 from helpers.adjudicating import LATER, add_reviewer, decide, split_comparison
 from helpers.data import make_project, project_of
 
-from app.services import adjudications, exports
+from app.services import adjudications, exports, judgment_readings
 from app.services.exports import ExportOptions
 
 
@@ -52,6 +52,17 @@ def test_other_outcomes_are_named_and_a_revision_counts(database, judged):
     decide(database, vera, judged, "split", cause="taste", revises=first.id)
     assert (row_of(database)["adjudicated"], row_of(database)["cause"]) == ("split", "taste")
     assert row_of(database, rows="judgments")["adjudicated"] == "split"
+
+
+def test_a_row_tells_whether_the_reviewer_had_seen_the_judgments(database, judged):
+    assert row_of(database)["adjudicated_blind"] is None
+    vera, olga = add_reviewer(database), add_reviewer(database, "olga")
+    first = decide(database, vera, judged, "tie")
+    assert row_of(database)["adjudicated_blind"] is True
+    with database.writing() as session:
+        judgment_readings.note(session, olga, [judged], now=LATER)
+    decide(database, olga, judged, "split", revises=first.id)
+    assert row_of(database)["adjudicated_blind"] is False
 
 
 def test_a_decision_is_a_change_of_the_project(database, judged, tmp_path):

@@ -100,6 +100,43 @@ def test_after_a_decision_the_comparison_shows_everything_and_leads_to_the_next(
     assert "Taste 1" in overview
 
 
+def test_who_looked_at_the_votes_first_comes_to_what_is_blind_and_is_marked_where_not(
+    split: Site,
+) -> None:
+    vera = reviewer_of(split)
+    first = next_of(vera)
+    assert "saw the votes" not in vera.get(first).text
+    page = vera.get(first.replace("triage", "comparisons")).text
+    assert "kitchen/wilma" in page
+    assert f'href="{first}"' not in page
+    # The other disagreement is blind still, so it comes first from now on.
+    second = next_of(vera)
+    assert second != first
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 1
+
+    assert "You saw the votes on this on" in words(vera.get(first).text)
+    answer = vera.post(first, {"outcome": "split"})
+    text = words(vera.get(answer.headers["location"]).text)
+    assert "Adjudicated: fairly split not blind" in text
+    assert "had seen the votes before" in text
+    answer = vera.post(second, {"outcome": "tie"})
+    assert "not blind" not in words(vera.get(answer.headers["location"]).text)
+    # Now that the page of votes was open, a revision is not.
+    page = vera.get(second).text
+    revises = re.search(r'name="revises" value="([^"]+)"', page)
+    assert revises is not None
+    answer = vera.post(second, {"outcome": "split", "revises": revises[1]})
+    assert "fairly split not blind" in words(vera.get(answer.headers["location"]).text)
+
+
+def test_a_list_that_tells_verdicts_is_seen_too(split: Site) -> None:
+    vera = reviewer_of(split)
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 0
+    assert "prefers" in words(vera.get("/admin/kitchen/comparisons?tag=odd").text)
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 1
+    assert words(reviewer_of(split, "olga").get(TRIAGE).text).count("votes seen") == 0
+
+
 def test_every_number_leads_to_the_comparisons_behind_it(split: Site) -> None:
     visit = reviewer_of(split)
     for outcome, cause in (("split", "taste"), ("tie", "")):
