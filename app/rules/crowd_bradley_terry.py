@@ -32,7 +32,7 @@ SKILL_MEAN, SKILL_SD = 1.0, 0.5
 SIDE_SD = 1.0
 STRENGTH_SD = 2.0
 STARTS = 5
-_SAME_MODE = 1e-3
+"""The posterior may have several modes; the best one that they reach is taken."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,8 +43,6 @@ class CrowdBradleyTerry:
     """(R,)."""
     sides: Estimates
     """(R,): log odds of left between equals; 0 is fair."""
-    starts_agreeing: int
-    """How many of the STARTS ended at this mode, the best one; the posterior may have several."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +125,7 @@ def fit(
         raise ValueError("there are no judgments to fit")
     rows = single.added_up()
     found = [_minimum(rows, start) for start in _starts(rows)]
-    lowest, mode = min(found, key=lambda one: one[0])
+    _, mode = min(found, key=lambda one: one[0])
     information = _Information.at(mode, rows)
     covariance = information.of_strengths()
     variances = np.diag(covariance)
@@ -141,7 +139,6 @@ def fit(
         strengths=_around(theta - theta.mean(), variances),
         skills=_around(skills, of_skills),
         sides=_around(sides, of_sides),
-        starts_agreeing=sum(loss < lowest + _SAME_MODE for loss, _ in found),
     )
 
 

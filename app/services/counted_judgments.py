@@ -34,6 +34,10 @@ class Contests:
     """Position of the completion on side A; UNKNOWN where that is not known."""
     sources: Integers
     """(M, 2): numbers of the sources of both completions. No source is one, too."""
+    names: list[str | None]
+    """Of the sources, by their numbers."""
+    prompts: Integers
+    """Numbers of the prompts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,8 @@ def read(
     """
     people: dict[Any, int] = {}
     numbers: dict[str | None, int] = {}
-    items, annotators, labels, side_a, sources = (array("q") for _ in range(5))
+    asked: dict[Any, int] = {}
+    items, annotators, labels, side_a, sources, prompts = (array("q") for _ in range(6))
     item, before = -1, None
     seen: set[Any] = set()
     # Asked for both, SQLite would look through all of the project's.
@@ -82,7 +87,8 @@ def read(
         annotators.append(people.setdefault(who, len(people)))
         labels.append(LABELS.index(verdict) if preferred is None else int(preferred != first))
         if contest:
-            on_side_a, *written_by = contest
+            prompt, on_side_a, *written_by = contest
+            prompts.append(asked.setdefault(prompt, len(asked)))
             side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != _hex(first)))
             sources.extend(numbers.setdefault(source, len(numbers)) for source in written_by)
     return CountedJudgments(
@@ -90,7 +96,12 @@ def read(
         annotators=_numbers(annotators),
         labels=_numbers(labels),
         people=[UUID(_hex(who)) for who in people],
-        contests=Contests(side_a=_numbers(side_a), sources=_numbers(sources).reshape(-1, 2))
+        contests=Contests(
+            side_a=_numbers(side_a),
+            sources=_numbers(sources).reshape(-1, 2),
+            names=list(numbers),
+            prompts=_numbers(prompts),
+        )
         if with_contests
         else None,
     )
@@ -120,6 +131,7 @@ def _query(with_contests: bool) -> Select[Any]:
         .join(text_one, text_one.id == one.completion_id)
         .join(text_two, text_two.id == two.completion_id)
         .add_columns(
+            _raw(Comparison.prompt_id),
             # An imported judgment has an order, which nobody was shown.
             case((Judgment.assignment_id.is_not(None), Judgment.shown_order[0].as_string())),
             text_one.source,

@@ -21,6 +21,7 @@ from app.rules.bradley_terry import (
 from app.rules.davidson import Davidson
 from app.rules.leaderboard import Leaderboard, Rating, leaderboard
 from app.rules.project_statistics import ProjectStatistics, SourcePair
+from app.services.annotator_models import NO_SOURCE, Fitted
 from app.services.comparison_filters import ComparisonFilter
 
 MOST_SOURCES = 30
@@ -33,6 +34,8 @@ UNKNOWN_SOURCE = "unknown"
 class SourceRow:
     name: str
     rating: Rating
+    by_skill: Statistic
+    """The strength by crowd-Bradley-Terry, which weighs annotators and takes their sides off."""
 
     @property
     def arena(self) -> Statistic:
@@ -82,7 +85,8 @@ class Board:
     undefined_replicates: int
 
 
-def for_project(statistics: ProjectStatistics) -> Board:
+def for_project(statistics: ProjectStatistics, by_skill: Fitted[str] | None = None) -> Board:
+    """by_skill: `annotator_models.strengths`."""
     pairs = statistics.wins()
     sources, left_out = _sources(pairs)
     contests = _contests(pairs, sources)
@@ -91,7 +95,7 @@ def for_project(statistics: ProjectStatistics) -> Board:
     names = [source or UNKNOWN_SOURCE for source in sources]
     fits = [] if found.reason else _fits(found, wins, sources)
     return Board(
-        rows=_rows(found, names),
+        rows=_rows(found, sources, by_skill),
         judgments=found.n,
         ties=found.ties,
         reason=found.reason,
@@ -138,10 +142,20 @@ def _contests(pairs: Sequence[SourcePair], sources: Sequence[str | None]) -> Con
     )
 
 
-def _rows(found: Leaderboard, names: Sequence[str]) -> list[SourceRow]:
+def _rows(
+    found: Leaderboard, sources: Sequence[str | None], by_skill: Fitted[str] | None
+) -> list[SourceRow]:
+    fitted = {} if by_skill is None else by_skill.of
+    # Whatever is not fitted has imported judgments only, whose sides nobody knows.
+    reason = "not_fitted" if by_skill is None else "no_shown_sides"
+    missing = Statistic(value=None, n=0, reason=reason)
     rows = [
-        SourceRow(name=name, rating=rating)
-        for name, rating in zip(names, found.ratings, strict=True)
+        SourceRow(
+            name=source or UNKNOWN_SOURCE,
+            rating=rating,
+            by_skill=fitted.get(source or NO_SOURCE, missing),
+        )
+        for source, rating in zip(sources, found.ratings, strict=True)
     ]
     return sorted(rows, key=lambda row: (row.rating.rank or 0, row.name))
 

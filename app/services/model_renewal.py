@@ -19,7 +19,7 @@ from app.models.projects import Project
 from app.models.statistics import ModelFit
 from app.rules.project_statistics import ProjectStatistics
 from app.services import annotator_models, projects
-from app.services.annotator_models import DAWID_SKENE, ONE_COIN, Fits
+from app.services.annotator_models import DAWID_SKENE_SKILL, Fits
 from app.upserts import insert_into
 
 RENEWED_AFTER = 1.1
@@ -58,11 +58,12 @@ def of(
 def _are_outdated(fits: Fits, statistics: ProjectStatistics) -> bool:
     if statistics.judgments + statistics.waiting <= annotator_models.FITTED_UP_TO:
         return False
-    known = [fits[figure].judgments for figure in (ONE_COIN, DAWID_SKENE) if figure in fits]
+    # A figure of every page that shows fits, and the youngest of all: old fits may lack it.
+    known = fits.get(DAWID_SKENE_SKILL)
     # What a fit is made of: neither gold nor repeats, nor comparisons of more than two.
     table = statistics.table()
     now = int(table.counts.sum(axis=1) @ table.items)
-    return not known or now > RENEWED_AFTER * min(known)
+    return known is None or now > RENEWED_AFTER * known.judgments
 
 
 def renew(database: Database, slug: str, *, now: datetime) -> bool:

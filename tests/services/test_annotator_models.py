@@ -31,9 +31,11 @@ from app.services.annotator_models import (
     DAWID_SKENE,
     FIGURES,
     NO_FITS,
+    NO_SOURCE,
     ONE_COIN,
     SIDE,
     SKILL,
+    STRENGTH,
     Fits,
     Fitted,
 )
@@ -152,7 +154,7 @@ def written_out(session: Session, slug: str) -> dict[str, dict[str, tuple[float 
     """What crowd-Bradley-Terry says of whom, from a plain loop over the judgments."""
     people: list[str] = []
     sources: list[str | None] = []
-    rows = []
+    rows, prompts = [], []
     for judgment, comparison, annotator in session.execute(
         select(Judgment, Comparison, Annotator)
         .join(Comparison, Comparison.id == Judgment.comparison_id)
@@ -177,13 +179,19 @@ def written_out(session: Session, slug: str) -> dict[str, dict[str, tuple[float 
             sources.index(right.source),
         )
         rows.append((*numbers, wins))
+        prompts.append(comparison.prompt_id.int % 2**61)
     found = crowd_bradley_terry.fit(
-        *zip(*rows, strict=True), n_sources=len(sources), n_annotators=len(people)
+        *zip(*rows, strict=True), n_sources=len(sources), n_annotators=len(people), prompts=prompts
     )
     n = [sum(row[0] == i for row in rows) for i in range(len(people))]
+    met = [sum(i in row[1:3] for row in rows) for i in range(len(sources))]
     return {
-        figure: dict(zip(people, zip(of.value, of.low, of.high, n, strict=True), strict=True))
-        for figure, of in ((SKILL, found.skills), (SIDE, found.sides))
+        figure: dict(zip(names, zip(of.value, of.low, of.high, times, strict=True), strict=True))
+        for figure, of, names, times in (
+            (SKILL, found.skills, people, n),
+            (SIDE, found.sides, people, n),
+            (STRENGTH, found.strengths, [source or NO_SOURCE for source in sources], met),
+        )
     }
 
 
@@ -235,6 +243,12 @@ def test_skills_and_sides_are_those_of_the_rule_on_a_plain_loop(database: Databa
     for figure in (SKILL, SIDE):
         assert_close(by_name(database, fits[figure]), wanted[figure])
         assert fits[figure].judgments == sum(n for *_, n in wanted[figure].values())
+    with database.reading() as session:
+        found = annotator_models.strengths(session, project_of(session, SLUG), 0)
+    assert found is not None
+    told = {name: (s.value, s.low, s.high, s.n) for name, s in found.of.items()}
+    assert_close(told, wanted[STRENGTH])
+    assert found.judgments == fits[SKILL].judgments
 
 
 def test_who_always_clicks_left_leans_left_and_sees_nothing(database: Database) -> None:
@@ -344,6 +358,9 @@ def test_a_large_project_tells_its_last_fits_and_when_they_were_made(
     assert made == live
     assert kept == {name: replace(fitted, fitted_at=later) for name, fitted in live.items()}
     assert (kept[ONE_COIN].judgments, kept[SKILL].judgments) == (15, 0)
+    with database.reading() as session:
+        of_sources = annotator_models.strengths(session, project_of(session), 16)
+    assert of_sources == Fitted(of={}, judgments=0, fitted_at=later)
     assert_close(by_name(database, kept[ONE_COIN]), expected(VOTES))
 
     # More judgments change what is stored now, and leave the fits until somebody wants others.

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.db import Database
 from app.models.statistics import ModelFit
 from app.services import annotator_models, model_renewal, statistics
-from app.services.annotator_models import DAWID_SKENE, FIGURES
+from app.services.annotator_models import DAWID_SKENE, FIGURES, STRENGTH
 from app.services.model_renewal import Renewal
 
 LATER = NOON + timedelta(hours=2)
@@ -60,7 +60,7 @@ def test_fits_are_renewed_when_a_tenth_more_judgments_count(large: Database) -> 
     assert not renewal_of(large).is_due
     with large.reading() as session:
         kept = session.scalars(select(ModelFit)).all()
-    assert {row.model for row in kept} == set(FIGURES)
+    assert {row.model for row in kept} == {*FIGURES, STRENGTH}
     assert {row.judgments for row in kept if row.model == DAWID_SKENE} == {36}
 
 
