@@ -13,7 +13,7 @@ the background (`model_renewal`): that takes some minutes for three million judg
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -113,6 +113,16 @@ def fit(database: Database, slug: str, *, now: datetime) -> Fits:
     with database.writing() as session:
         upsert(session, ModelFit, rows, replace=("fitted_at", "judgments", "result"))
     return found
+
+
+def _row(project: Project, figure: str, fitted: Fitted[Key], now: datetime) -> dict[str, object]:
+    return {
+        "project_id": project.id,
+        "model": figure,
+        "fitted_at": now,
+        "judgments": fitted.judgments,
+        "result": {str(name): asdict(statistic) for name, statistic in fitted.of.items()},
+    }
 
 
 def _fit(session: Session, project: Project, figures: Collection[str]) -> tuple[Fits, Fitted[str]]:
