@@ -121,8 +121,24 @@ class Comparison(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('normal', 'gold')", name="kind"),
         CheckConstraint("overlap IS NULL OR overlap >= 1", name="overlap_positive"),
-        # Each is read backwards: most urgent first. The first one serves the queue, the others
-        # the lists of an admin.
+        # What serves the queue (`services/queue_order.py`): open ones, those for one group apart.
+        Index(
+            "ix_comparisons_walk",
+            "project_id",
+            "restricted_to",
+            "priority",
+            "id",
+            sqlite_where=text("open_slots > 0"),
+            postgresql_where=text("open_slots > 0"),
+        ),
+        Index(
+            "ix_comparisons_gold_round",
+            "project_id",
+            "id",
+            sqlite_where=text("kind = 'gold'"),
+            postgresql_where=text("kind = 'gold'"),
+        ),
+        # What serves the lists of an admin. Each is read backwards: most urgent first.
         _some("ix_comparisons_queue", "open_slots > 0"),
         _some("ix_comparisons_judged", "judged > 0"),
         _some("ix_comparisons_contested", "contested"),

@@ -32,6 +32,8 @@ class QueuePosition(Base):
     block_start: Mapped[UUID | None]
     """The block holds the comparisons of `priority` with block_start >= id >= block_end."""
     block_end: Mapped[UUID | None]
+    gold_after: Mapped[UUID | None]
+    """The gold comparison that came last; they are gone round by id."""
 
 
 class AnnotatorDay(Base):

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import Executable, Select, bindparam, select, update
+from sqlalchemy import Executable, Select, bindparam, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
@@ -85,7 +85,8 @@ _LIVE = (
     .where(
         Assignment.annotator_id == bindparam("annotator_id"),
         Assignment.project_id == bindparam("project_id"),
-        Assignment.state == AssignmentState.LEASED,
+        # Written out, so that PostgreSQL knows how few there are.
+        Assignment.state == literal_column("'leased'"),
     )
     .order_by(Assignment.issued_at)
     .limit(queue.ONE)
@@ -130,20 +131,28 @@ class AssignmentView:
 
 
 def lease_next(
-    session: Session, project: Project, annotator: Annotator, *, lease_seconds: int, now: datetime
+    session: Session,
+    project: Project,
+    annotator: Annotator,
+    *,
+    lease_seconds: int,
+    now: datetime,
+    last: bool = False,
 ) -> AssignmentView | None:
     """The annotator's live lease, or a new one; None when nothing is left for them. Raises
-    GuidelineUnread where they have to read the current guideline first."""
-    readings, turns, expired, leased = run_all(
+    GuidelineUnread where they have to read the current guideline first. `last` says that the
+    transaction does nothing else after it."""
+    readings, turns, block, expired, leased = run_all(
         session,
         guidelines.asking_whether_read(project, annotator),
-        queue.taking_turn(project, annotator),
+        *queue.taking_turn(project, annotator),
         slots.expired_leases(project, now=now),
         Asked(_LIVE, {"annotator_id": annotator.id, "project_id": project.id}),
     )
     guidelines.require_read(project, readings)
-    turn = queue.turn_from(turns.one())
     slots.end_leases(session, expired)
+    # What ended a moment ago may be open again.
+    turn = queue.turn_from(turns.one(), None if expired else block)
     end = now + timedelta(seconds=lease_seconds)
     live = leased.first()
     if live is not None and live.id not in {row.id for row in expired}:
@@ -155,7 +164,7 @@ def lease_next(
     choice = queue.next_choice(session, project, annotator, turn, now=now)
     if choice is None:
         return None
-    return _lease(session, project, choice, annotator, turn, now=now, end=end)
+    return _lease(session, project, choice, annotator, turn, now=now, end=end, last=last)
 
 
 def _lease(
@@ -167,6 +176,7 @@ def _lease(
     *,
     now: datetime,
     end: datetime,
+    last: bool,
 ) -> AssignmentView:
     """A lease on a chosen comparison.
 
@@ -194,6 +204,7 @@ def _lease(
         Asked(_issue(session.get_bind().dialect.name), values),
         slots.recount_one(choice.locked_id),
         *queue.keeping(session, project, annotator, choice.place),
+        last=last,
     )
     shown = [UUID(hex=completion) for completion in issued.shown_order]
     return _view(

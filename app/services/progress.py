@@ -1,8 +1,9 @@
 """How far one annotator is in a project."""
 
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator, Membership
@@ -11,9 +12,12 @@ from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
 from app.prepared import run
 from app.services import queue
+from app.services.queue_order import look_ahead, values_of
 
 FEW = 50
-"""What is left is counted up to here, so that the count costs the same in a large project."""
+"""What is left is counted up to here."""
+LOOK_AHEAD = 512
+"""Open comparisons looked at, so that the count costs the same in a large project."""
 
 
 _OF_ANNOTATOR = (
@@ -31,20 +35,25 @@ _SUMS = select(
     .scalar_subquery()
     .label("groups"),
 ).where(*_OF_ANNOTATOR)
-_LEFT = queue.by_groups(
-    lambda visible: select(
-        select(func.count())
-        .select_from(queue.open_to_annotator(visible).limit(bindparam("most")).subquery())
-        .scalar_subquery()
-        + select(func.count())
-        .where(
-            Assignment.project_id == bindparam("project_id"),
-            Assignment.annotator_id == bindparam("annotator_id"),
-            Assignment.state == AssignmentState.LEASED,
-        )
-        .scalar_subquery()
+_LEASED = (
+    select(func.count())
+    .where(
+        Assignment.project_id == bindparam("project_id"),
+        Assignment.annotator_id == bindparam("annotator_id"),
+        Assignment.state == AssignmentState.LEASED,
     )
+    .scalar_subquery()
 )
+
+
+@cache
+def _left(groups: int) -> Select[int, int, int]:
+    """How many open comparisons were looked at, how many of them the annotator had, and leases."""
+    seen = look_ahead(groups, LOOK_AHEAD).subquery()
+    n_had = func.coalesce(func.sum(cast(seen.c.had, Integer)), 0)
+    return select(
+        func.count().label("seen"), n_had.label("had"), _LEASED.label("leased")
+    ).select_from(seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +63,8 @@ class Progress:
     left: int | None
     """Comparisons still open to this annotator, the one on lease included.
 
-    None where there are more than FEW; and where gold or repeats are planted, because a number
-    that stands still would tell which they were.
+    None where there are more than FEW, or more open ones than are looked at; and where gold or
+    repeats are planted, because a number that stands still would tell which they were.
     """
 
 
@@ -65,9 +74,9 @@ def for_annotator(session: Session, project: Project, annotator: Annotator) -> P
     left = None
     if not queue.policy_of(project).plants:
         groups = tuple(sums.groups or ())
-        left = run(
-            session, _LEFT[bool(groups)], **of_annotator, groups=groups, most=FEW + 1
-        ).scalar_one()
+        found = run(session, _left(len(groups)), **of_annotator, **values_of(groups)).one()
+        if found.seen < LOOK_AHEAD:
+            left = found.seen - found.had + found.leased
     return Progress(
         judged=sums.judged or 0,
         skipped=sums.skipped or 0,

@@ -1,35 +1,24 @@
 """Which comparison an annotator gets next.
 
-Everybody walks a project's open comparisons in one order (most urgent first, then by id, which is
-random), so that those begun are finished first. An annotator takes a block of them at a time and
-works through it in a shuffle of their own. The place is kept (`QueuePosition`): what lies behind it
-is not looked at again before the end is reached, so the next one costs the same in a project of any
-size. Gold and repeats come where the project's policy plans them (`rules/queue_policy.py`).
+Everybody walks a project's open comparisons in one order (`queue_order.py`: most urgent first, then
+by id, which is random), so that those begun are finished first. An annotator takes a block of them
+at a time and works through it in a shuffle of their own. The place is kept (`QueuePosition`): what
+lies behind it is not looked at again before the end is reached, so the next one costs the same in a
+project of any size. Gold and repeats come where the project's policy plans them
+(`rules/queue_policy.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Select,
-    bindparam,
-    case,
-    exists,
-    func,
-    literal_column,
-    select,
-    true,
-)
+from sqlalchemy import BindParameter, bindparam, exists, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator, Membership
@@ -45,10 +34,24 @@ from app.models.projects import (
 from app.models.tallies import QueuePosition
 from app.prepared import Asked, Rows, run, run_all
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
+from app.services.queue_order import (
+    ANNOTATOR,
+    BLOCK,
+    BLOCK_OF_PLACE,
+    MORE_URGENT_THAN_PLACE,
+    PROJECT,
+    Part,
+    Statement,
+    had,
+    number,
+    open_comparisons,
+    values_of,
+    visible,
+)
 from app.upserts import upserts
 
-BLOCK = 32
-"""Comparisons in a block. More shuffle better; fewer finish what was begun sooner."""
+LOOK_FOR_GOLD = 16
+"""Gold comparisons looked at, from the annotator's place among them on."""
 LOOKS, LOOK_AGAIN_SECONDS = 5, 0.02
 """How often to look again where others hold every comparison that is left at this moment."""
 
@@ -62,6 +65,8 @@ class Place:
     priority: int | None = None
     block_start: UUID | None = None
     block_end: UUID | None = None
+    gold_after: UUID | None = None
+    """The gold comparison that came last."""
     groups: tuple[str, ...] = ()
 
 
@@ -70,8 +75,10 @@ class Turn:
     """What an annotator's transaction begins with."""
 
     place: Place
-    top_priority: int | None
-    """The highest priority of any open comparison."""
+    may_be_more_urgent: bool
+    """Whether something open may be more urgent than that place."""
+    block: list[UUID] | None
+    """What is open of the block at that place; None where it was not looked for."""
     guideline_id: UUID | None
     guideline_version: int | None
 
@@ -92,31 +99,11 @@ class Choice:
     repeat: int = 0
 
 
-ONE: ColumnElement[int] = literal_column("1")
-"""Numbers of rows are written out: PostgreSQL plans these statements once, and must know how few
-are wanted."""
-_ANNOTATOR: BindParameter[UUID] = bindparam("annotator_id")
-_PROJECT: BindParameter[UUID] = bindparam("project_id")
-# Written out, because a partial index serves only who asks in its own words: not for `> ?`.
-_OPEN = Comparison.open_slots > literal_column("0")
-_UNRESTRICTED = Comparison.restricted_to.is_(None)
-_VISIBLE = _UNRESTRICTED | Comparison.restricted_to.in_(bindparam("groups", expanding=True))
-_HAD = exists().where(
-    Assignment.comparison_id == Comparison.id,
-    Assignment.annotator_id == _ANNOTATOR,
-    Assignment.state != AssignmentState.EXPIRED,
-)
+ONE = number(1)
 _SHOWN = (Comparison.id, Prompt.messages)
-_TOP_PRIORITY = (
-    select(Comparison.priority)
-    .where(Comparison.project_id == _PROJECT, _OPEN)
-    .order_by(Comparison.priority.desc())
-    .limit(ONE)
-    .scalar_subquery()
-)
 _NEWEST_GUIDELINE = (
     select(func.max(GuidelineVersion.version))
-    .where(GuidelineVersion.project_id == _PROJECT)
+    .where(GuidelineVersion.project_id == PROJECT)
     .scalar_subquery()
 )
 _TURN = (
@@ -125,68 +112,28 @@ _TURN = (
         QueuePosition.priority,
         QueuePosition.block_start,
         QueuePosition.block_end,
+        QueuePosition.gold_after,
         Membership.groups,
         GuidelineVersion.id.label("guideline_id"),
         GuidelineVersion.version,
-        _TOP_PRIORITY.label("top_priority"),
+        MORE_URGENT_THAN_PLACE.label("more_urgent"),
     )
     .select_from(Annotator)
     .outerjoin(
         QueuePosition,
-        (QueuePosition.annotator_id == Annotator.id) & (QueuePosition.project_id == _PROJECT),
+        (QueuePosition.annotator_id == Annotator.id) & (QueuePosition.project_id == PROJECT),
     )
     .outerjoin(
         Membership,
-        (Membership.annotator_id == Annotator.id) & (Membership.project_id == _PROJECT),
+        (Membership.annotator_id == Annotator.id) & (Membership.project_id == PROJECT),
     )
     .outerjoin(
         GuidelineVersion,
-        (GuidelineVersion.project_id == _PROJECT) & (GuidelineVersion.version == _NEWEST_GUIDELINE),
+        (GuidelineVersion.project_id == PROJECT) & (GuidelineVersion.version == _NEWEST_GUIDELINE),
     )
-    .where(Annotator.id == _ANNOTATOR)
+    .where(Annotator.id == ANNOTATOR)
     .with_for_update(key_share=True, of=Annotator)
 )
-
-
-Statement = Select[*tuple[Any, ...]]
-ByGroups = tuple[Statement, Statement]
-"""A statement for those who are in no group, and one for those who are; by bool(groups)."""
-
-
-def by_groups(build: Callable[[ColumnElement[bool]], Statement]) -> ByGroups:
-    return build(_UNRESTRICTED), build(_VISIBLE)
-
-
-def open_to_annotator(visible: ColumnElement[bool]) -> Statement:
-    """Takes project_id, annotator_id and groups."""
-    return select(Comparison.id, Comparison.priority).where(
-        Comparison.project_id == _PROJECT, _OPEN, visible, ~_HAD
-    )
-
-
-_SAME = Comparison.priority == bindparam("priority")
-
-
-class Part(Enum):
-    """A part of the queue, as seen from an annotator's place."""
-
-    MORE_URGENT = Comparison.priority > bindparam("priority")
-    BLOCK = _SAME & Comparison.id.between(bindparam("block_end"), bindparam("block_start"))
-    AFTER_IT = _SAME & (Comparison.id < bindparam("block_end"))
-    LESS_URGENT = Comparison.priority < bindparam("priority")
-    FROM_THE_TOP = true()
-
-
-@cache
-def _open_comparisons(part: Part, limit: int) -> ByGroups:
-    return by_groups(
-        lambda visible: (
-            open_to_annotator(visible)
-            .where(part.value)
-            .order_by(Comparison.priority.desc(), Comparison.id.desc())
-            .limit(literal_column(str(limit)))
-        )
-    )
 
 
 _TAKE = (
@@ -201,34 +148,55 @@ _COMPLETIONS = (
     .where(ComparisonCompletion.comparison_id == bindparam("comparison_id"))
     .order_by(ComparisonCompletion.position)
 )
-_GOLD = by_groups(
-    lambda visible: (
-        select(*_SHOWN)
-        .join(Prompt, Prompt.id == Comparison.prompt_id)
+
+
+@cache
+def _gold(groups: int) -> Statement:
+    """The next one that the annotator has not had. Everybody goes round them by id, each from where
+    they are."""
+    begin: BindParameter[UUID] = bindparam("gold_after")
+    gold = (
+        select(Comparison.id, Comparison.prompt_id)
         .where(
-            Comparison.project_id == _PROJECT,
+            Comparison.project_id == PROJECT,
             Comparison.kind == literal_column("'gold'"),
-            visible,
-            ~_HAD,
+            visible(groups),
         )
-        # Everybody goes round them, each from another one.
-        .order_by(case((Comparison.id > bindparam("begin"), 0), else_=1), Comparison.id)
+        .order_by(Comparison.id)
+        .limit(number(LOOK_FOR_GOLD))
+    )
+    rounds = (
+        select(gold.where(which).subquery(), literal_column(turn).label("turn"))
+        for turn, which in (("0", Comparison.id > begin), ("1", Comparison.id <= begin))
+    )
+    found = union_all(*rounds).subquery()
+    return (
+        select(found.c.id, Prompt.messages)
+        .join(Prompt, Prompt.id == found.c.prompt_id)
+        .where(~had(found.c.id))
+        .order_by(found.c.turn, found.c.id)
         .limit(ONE)
     )
-)
+
+
+@cache
+def _repeat(groups: int) -> Statement:
+    return _REPEAT.where(visible(groups))
+
+
 _REPEAT = (
     select(*_SHOWN)
     .join(Prompt, Prompt.id == Comparison.prompt_id)
     .join(Judgment, Judgment.comparison_id == Comparison.id)
     .where(
-        Judgment.annotator_id == _ANNOTATOR,
-        Judgment.project_id == _PROJECT,
+        Judgment.annotator_id == ANNOTATOR,
+        Judgment.project_id == PROJECT,
         Judgment.received_at <= bindparam("latest"),
         Judgment.kind == "normal",
         Judgment.assignment_id.is_not(None),
         ~exists().where(
             Assignment.comparison_id == Judgment.comparison_id,
-            Assignment.annotator_id == _ANNOTATOR,
+            Assignment.annotator_id == ANNOTATOR,
             Assignment.repeat > 0,
             Assignment.state != AssignmentState.EXPIRED,
         ),
@@ -243,26 +211,30 @@ def policy_of(project: Project) -> QueuePolicy:
     return read_policy(project.overlap, project.settings.get("queue", {}))
 
 
-def taking_turn(project: Project, annotator: Annotator) -> Asked:
+def taking_turn(project: Project, annotator: Annotator) -> tuple[Asked, Asked]:
     """One transaction of an annotator at a time: two tabs get one lease, and store one judgment.
 
     Taken before any other lock. Afterwards a transaction waits for its own assignment, then for
     that one's comparison, and takes everything else only where it is free, so none wait in a ring.
     """
-    return Asked(_TURN, {"annotator_id": annotator.id, "project_id": project.id})
+    values = {"annotator_id": annotator.id, "project_id": project.id}
+    return Asked(_TURN, values), Asked(BLOCK_OF_PLACE, values)
 
 
-def turn_from(row: Any) -> Turn:
-    """`row` is what `taking_turn` gave."""
+def turn_from(row: Any, block: Rows | None) -> Turn:
+    """From what `taking_turn` gave; no block where it may have changed since."""
+    groups = tuple(row.groups or ())
     return Turn(
         place=Place(
             issued=row.issued or 0,
             priority=row.priority,
             block_start=row.block_start,
             block_end=row.block_end,
-            groups=tuple(row.groups or ()),
+            gold_after=row.gold_after,
+            groups=groups,
         ),
-        top_priority=row.top_priority,
+        may_be_more_urgent=bool(groups) or row.more_urgent is not None,
+        block=None if groups or block is None else [found.id for found in block],
         guideline_id=row.guideline_id,
         guideline_version=row.version,
     )
@@ -278,30 +250,35 @@ def next_choice(
     """
     policy, place = policy_of(project), turn.place
     kind = planned_kind(policy, project.id, annotator.id, place.issued)
-    known = {"project_id": project.id, "annotator_id": annotator.id, "groups": place.groups}
+    known = {
+        "project_id": project.id,
+        "annotator_id": annotator.id,
+        **values_of(place.groups),
+    }
     choice = _normal(session, annotator, turn, known)
     if choice is None or not policy.plants:
         return choice
-    begin = UUID(bytes=order_in_block(annotator.id, project.id)[:16])
+    begin = place.gold_after or UUID(bytes=order_in_block(annotator.id, project.id)[:16])
     latest = now - timedelta(hours=policy.repeat_after_hours)
     golds, repeats = run_all(
         session,
-        Asked(_GOLD[bool(place.groups)], {**known, "begin": begin}),
-        Asked(_REPEAT, {**known, "latest": latest}),
+        Asked(_gold(len(place.groups)), {**known, "gold_after": begin}),
+        Asked(_repeat(len(place.groups)), {**known, "latest": latest}),
     )
     planted = {"gold": golds.first(), "repeat": repeats.first()}.get(kind)
     comparison_id = choice.comparison_id if planted is None else planted.id
     (found,) = run_all(session, reading_texts(comparison_id))
     if planted is None:
         return choice
+    is_gold = kind == "gold"
     return Choice(
         comparison_id=comparison_id,
         locked_id=choice.comparison_id,
         messages=planted.messages,
         texts=texts_from(found),
-        place=choice.place,
+        place=replace(choice.place, gold_after=comparison_id) if is_gold else choice.place,
         kind=kind,
-        repeat=1 if kind == "repeat" else 0,
+        repeat=0 if is_gold else 1,
     )
 
 
@@ -309,19 +286,10 @@ def _normal(
     session: Session, annotator: Annotator, turn: Turn, known: dict[str, Any]
 ) -> Choice | None:
     """The next open comparison, locked."""
-    place = turn.place
-    for _ in range(LOOKS):
+    for look in range(LOOKS):
         found_any = False
         for part in _parts(turn):
-            rows = run(
-                session,
-                _open_comparisons(part, BLOCK)[bool(place.groups)],
-                **known,
-                priority=place.priority,
-                block_start=place.block_start,
-                block_end=place.block_end,
-            ).all()
-            block = [row.id for row in rows if row.priority == rows[0].priority]
+            place, block = _block(session, turn, part, known, is_first_look=look == 0)
             found_any = found_any or bool(block)
             for candidate in sorted(block, key=lambda key: order_in_block(annotator.id, key)):
                 # Not there where somebody else holds it or took its last slot meanwhile.
@@ -330,13 +298,6 @@ def _normal(
                 )
                 taken = takens.first()
                 if taken is not None:
-                    if part is not Part.BLOCK:
-                        place = replace(
-                            place,
-                            priority=rows[0].priority,
-                            block_start=block[0],
-                            block_end=block[-1],
-                        )
                     return Choice(
                         comparison_id=taken.id,
                         locked_id=taken.id,
@@ -351,10 +312,33 @@ def _normal(
     return None
 
 
+def _block(
+    session: Session, turn: Turn, part: Part, known: dict[str, Any], *, is_first_look: bool
+) -> tuple[Place, list[UUID]]:
+    """Comparisons of one priority that are open in this part of the queue, and the annotator's
+    place once one of them is taken."""
+    place = turn.place
+    if part is Part.BLOCK and is_first_look and turn.block is not None:
+        return place, turn.block
+    rows = run(
+        session,
+        open_comparisons(part, len(place.groups), BLOCK),
+        **known,
+        priority=place.priority,
+        block_start=place.block_start,
+        block_end=place.block_end,
+    )
+    block = [row.id for row in rows if row.priority == rows[0].priority]
+    if part is Part.BLOCK or not block:
+        return place, block
+    at = {"priority": rows[0].priority, "block_start": block[0], "block_end": block[-1]}
+    return replace(place, **at), block
+
+
 def _parts(turn: Turn) -> Iterator[Part]:
     """In the order in which they are searched."""
     if turn.place.priority is not None:
-        if turn.top_priority is not None and turn.top_priority > turn.place.priority:
+        if turn.may_be_more_urgent:
             yield Part.MORE_URGENT
         yield Part.BLOCK
         yield Part.AFTER_IT

@@ -1,9 +1,7 @@
 """The order in which annotators meet comparisons, what is planted between, and how long they have
 it, on SQLite and PostgreSQL."""
 
-import re
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,24 +16,18 @@ from helpers.data import (
     project_of,
     submit,
 )
+from helpers.policy import set_policy
 from sqlalchemy import event, select, update
 
 from app.errors import Conflict, NotFound
 from app.models.accounts import Membership
 from app.models.judgments import Assignment, Judgment
 from app.models.projects import Comparison
-from app.prepared import Prepared
-from app.services import assignments, judgments, projects, queue, slots, tallies
+from app.prepared import Prepared, run
+from app.services import assignments, judgments, queue, queue_order, slots, tallies
 
 SECOND = timedelta(seconds=1)
 LEASE = LEASE_SECONDS * SECOND
-
-
-def set_policy(database, **changes) -> None:
-    with database.writing() as session:
-        project = project_of(session)
-        policy = replace(queue.policy_of(project), **changes)
-        projects.set_policy(session, project, policy)
 
 
 def change_comparisons(database, which, **columns) -> None:
@@ -330,58 +322,39 @@ def test_only_the_owner_beats_and_only_for_what_is_not_finished(database):
         beat(database, ada, view, NOON)
 
 
-# SQLite counts the steps of its virtual machine, which a clock cannot: they do not depend on load.
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_the_next_comparison_costs_the_same_in_a_larger_project(database):
-    make_project(database, pairs=60, overlap=4)
-    annotators = [add_annotator(database, f"annotator {i}") for i in range(3)]
-
-    def median_steps() -> int:
-        steps = []
-        for _ in range(15):
-            for annotator in annotators:
-                view = None
-                with counted_steps(database) as counter:
-                    view = lease(database, annotator)
-                steps.append(len(counter))
-                submit(database, annotator, view)
-        return sorted(steps)[len(steps) // 2]
-
-    small = median_steps()
-    import_plain(database, [pair(i) for i in range(100, 1600)])
-    large = median_steps()
-
-    assert large < 1.3 * small, (small, large)
+def lease_and_submit(database, annotator):
+    view = lease(database, annotator)
+    submit(database, annotator, view)
+    return view
 
 
-@contextmanager
-def counted_steps(database):
-    found: list[int] = []
-    with database.engine.connect() as connection:
-        raw = connection.connection.driver_connection
-    # The pool has one connection here, which the block uses too.
-    raw.set_progress_handler(lambda: found.append(1) and None, 10)
-    try:
-        yield found
-    finally:
-        raw.set_progress_handler(None, 0)
+def test_who_was_faster_than_the_others_still_gets_what_is_more_urgent_first(database, monkeypatch):
+    make_project(database, pairs=3, overlap=2)
+    import_plain(database, [pair(i) | {"priority": 5} for i in range(100, 108)])
+    ada = add_annotator(database, "ada")
+    monkeypatch.setattr(queue_order, "LOOK", 8)
+    queue_order.open_comparisons.cache_clear()
+    order = ids_in_queue_order(database)
+    urgent = [comparison_of(database, lease_and_submit(database, ada)) for _ in range(8)]
+    assert set(urgent) == set(order[:8])
+
+    assert comparison_of(database, lease_and_submit(database, ada)) in order[8:]
+    import_plain(database, [pair(200) | {"priority": 6}])
+    assert comparison_of(database, lease(database, ada)) == ids_in_queue_order(database)[0]
 
 
-# PostgreSQL plans by the size of tables, and these are small.
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    ("statement", "index"),
-    [
-        (queue._TURN, "ix_comparisons_queue"),
-        (queue._GOLD[0], "ix_comparisons_gold"),
-        (slots._EXPIRED, "ix_assignments_leased"),
-    ],
-)
-def test_the_queue_reads_its_partial_indexes(database, statement, index):
-    with database.reading() as session:
-        text = str(statement.compile(dialect=session.connection().dialect))
-        text = re.sub(r"\(__\[POSTCOMPILE_\w+\]\)", "(NULL)", text)
-        plan = session.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {text}", tuple([None] * text.count("?"))
-        )
-        assert index in " ".join(str(row) for row in plan)
+def test_a_repeat_of_what_only_a_group_may_judge_is_not_for_who_left_the_group(database):
+    make_project(database, pairs=0)
+    import_plain(database, [pair(i) for i in range(3)])
+    import_plain(database, [pair(9) | {"annotator_group": "medics", "priority": 1}])
+    ada = add_annotator(database, "ada")
+    with database.writing() as session:
+        project_id = project_of(session).id
+        session.get_one(Membership, (project_id, ada.id)).groups = ["medics"]
+    restricted = comparison_of(database, lease_and_submit(database, ada))
+
+    with database.writing() as session:
+        known = {"annotator_id": ada.id, "project_id": project_id, "latest": NOON + LEASE}
+        (row,) = run(session, queue._repeat(1), **known, group_0="medics")
+        assert row.id == restricted
+        assert run(session, queue._repeat(0), **known) == []
