@@ -96,36 +96,51 @@ class WritersTurn:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._threads = threading.RLock()
+        self._lock = threading.Lock()
+        self._owner: int | None = None
         self._depth = 0
         self._path = None if path is None else f"{path}.lock"
         self._file: int | None = None
 
     def take_now(self) -> bool:
         """Takes the turn for this thread, and its transactions until `give_back`, if it is free."""
-        if not self._threads.acquire(blocking=False):
-            return False
-        if self._depth == 0 and not self._lock_file(wait=False):
-            self._threads.release()
-            return False
+        me = threading.get_ident()
+        if self._owner != me:
+            if not self._lock.acquire(blocking=False):
+                return False
+            if not self._lock_file(wait=False):
+                self._lock.release()
+                return False
+            self._owner = me
         self._depth += 1
         return True
 
+    def take_for(self, thread: int) -> None:
+        """Waits until the turn is free and takes it for that thread, which is to give it back."""
+        self._lock.acquire()
+        self._lock_file(wait=True)
+        self._owner = thread
+        self._depth = 1
+
     def __enter__(self) -> None:
-        self._threads.acquire()
-        if self._depth == 0:
-            self._lock_file(wait=True)
-        self._depth += 1
+        me = threading.get_ident()
+        if self._owner == me:
+            self._depth += 1
+        else:
+            self.take_for(me)
 
     def __exit__(self, *_: object) -> None:
         self.give_back()
 
     def give_back(self) -> None:
         self._depth -= 1
-        if self._depth == 0 and fcntl is not None and self._file is not None:
+        if self._depth > 0:
+            return
+        self._owner = None
+        if fcntl is not None and self._file is not None:
             with suppress(OSError):
                 fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._threads.release()
+        self._lock.release()
 
     def _lock_file(self, *, wait: bool) -> bool:
         """Whether no other process has it now."""
@@ -289,7 +304,7 @@ class Database:
         is not there."""
         self._may_create = create
         try:
-            with self._guard(), self.engine.begin() as connection:
+            with self.turn or nullcontext(), self._guard(), self.engine.begin() as connection:
                 yield connection
         finally:
             self._may_create = False

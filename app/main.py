@@ -58,7 +58,7 @@ ASKED_FIRST = [Depends(_admit)]
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
-    limit_threads(is_sqlite=database.is_sqlite, turn=database.turn)
+    limit_threads(database.turn)
     yield
     database.dispose()
 

@@ -36,13 +36,16 @@ class Pipeline:
         """What PostgreSQL has prepared, by its text."""
         self._number = count()
 
-    def ask(self, statements: Sequence[Sent]) -> list[PGresult]:
-        """Run these in their order, and a BEGIN before them where a transaction is to begin. After
-        one that fails none is run. Raises what psycopg raises."""
+    def ask(self, statements: Sequence[Sent], *, commit: bool = False) -> list[PGresult]:
+        """Run these in their order, and a BEGIN before them where a transaction is to begin, and
+        after them the COMMIT that is asked for. After one that fails none is run. Raises what
+        psycopg raises."""
         begins = (
             self._line.transaction_status == TransactionStatus.IDLE and not self._driver.autocommit
         )
-        sent = [(self._begin(), ()), *statements] if begins else statements
+        before = [(self._begin(), ())] if begins else []
+        after = [("COMMIT", ())] if commit else []
+        sent: list[Sent] = [*before, *statements, *after]
         # What cannot be converted is found before anything is sent.
         converted = [
             (text, self._converter.dump_sequence(values, [PyFormat.TEXT] * len(values)))
@@ -59,7 +62,7 @@ class Pipeline:
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
-        return results[1:] if begins else results
+        return results[len(before) : len(results) - len(after)]
 
     def rows(self, result: PGresult, make_row: Callable[[Sequence[Any]], Any]) -> list[Any]:
         self._converter.set_pgresult(result)

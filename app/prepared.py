@@ -147,19 +147,24 @@ def run_on(connection: Connection, statement: Executable, values: Mapping[str, A
     return _run(connection, [Asked(statement, values)])[0]
 
 
-def run_all(session: Session, *asked: Asked) -> list[Rows]:
+def run_all(session: Session, *asked: Asked, last: bool = False) -> list[Rows]:
     """Run statements in this order, none of which needs what another one gives. PostgreSQL is sent
-    all at once, with the BEGIN before them: to ask and wait takes longer than most statements."""
-    return _run(_connection(session), asked)
+    all at once, with the BEGIN before them: to ask and wait takes longer than most statements.
+
+    `last` says that nothing else is done in this transaction: PostgreSQL is sent the COMMIT with
+    them, and what follows all the same would be a transaction of its own.
+    """
+    return _run(_connection(session), asked, last=last)
 
 
-def _run(connection: Connection, asked: Sequence[Asked]) -> list[Rows]:
+def _run(connection: Connection, asked: Sequence[Asked], *, last: bool = False) -> list[Rows]:
     prepared = [_prepare(a.statement, tuple(a.values), connection.dialect) for a in asked]
     if not all(p.is_usual for p in prepared):
         return [_run_usually(connection, a) for a in asked]
-    run_directly = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
     try:
-        return run_directly(connection, prepared, asked)
+        if connection.dialect.name == "sqlite":
+            return _on_sqlite(connection, prepared, asked)
+        return _on_postgresql(connection, prepared, asked, last=last)
     except connection.dialect.loaded_dbapi.Error as error:
         # Told and counted as every other error of the database is.
         connection._handle_dbapi_exception(error, prepared[0].text, None, None, None)
@@ -178,7 +183,7 @@ def _on_sqlite(
 
 
 def _on_postgresql(
-    connection: Connection, prepared: Sequence[Prepared], asked: Sequence[Asked]
+    connection: Connection, prepared: Sequence[Prepared], asked: Sequence[Asked], *, last: bool
 ) -> list[Rows]:
     pipeline: Pipeline | None = connection.info.get("pipeline")
     if pipeline is None:
@@ -188,7 +193,8 @@ def _on_postgresql(
         driver: Any = connection.connection.driver_connection
         pipeline = connection.info["pipeline"] = Pipeline(driver)
     results = pipeline.ask(
-        [(p.text, p.converted(a.values)) for p, a in zip(prepared, asked, strict=True)]
+        [(p.text, p.converted(a.values)) for p, a in zip(prepared, asked, strict=True)],
+        commit=last,
     )
     return [
         Rows(pipeline.rows(result, p.make_row) if p.row else ())

@@ -12,24 +12,26 @@ waits behind it.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import wraps
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from anyio.lowlevel import RunVar
 
 from app.db import WritersTurn
 
-SQLITE_THREADS = 1
-"""It has one writer."""
+AT_ONCE = 16
+"""Pieces of work that are done in one turn at writing to SQLite. Two processes take turns: while
+one of them writes, the other one reads requests and sends answers."""
 POSTGRESQL_THREADS = 4
 """While one waits for the database, another one computes."""
 PATIENCE_SECONDS = 0.02
-"""How long the event loop waits for a piece of short work, which usually takes 2 to 8 ms."""
+"""How long the event loop waits for a thread. A piece of work usually takes 2 to 8 ms."""
 NEXT_SECONDS = 0.1
 SUBMIT_SECONDS = 0.15
 """How soon an annotator is to have an answer: who asks for a comparison sits before an empty page,
@@ -39,86 +41,152 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Done(NamedTuple):
+    """What a piece of work found or raised."""
+
+    answer: asyncio.Future[Any]
+    result: Any
+    error: Exception | None = None
+
+    def tell(self) -> None:
+        if self.answer.cancelled():
+            return
+        if self.error is None:
+            self.answer.set_result(self.result)
+        else:
+            self.answer.set_exception(self.error)
+
+
+class _Piece(NamedTuple):
+    """Of work; those that are due first come first."""
+
+    due: float
+    number: int
+    work: Callable[[], Any]
+    answer: asyncio.Future[Any]
+
+    def do(self) -> _Done:
+        try:
+            return _Done(self.answer, self.work())
+        except Exception as error:
+            return _Done(self.answer, None, error)
+
+
 class _Queue:
     """The short work of one event loop, in the order in which it is due."""
 
-    def __init__(self, threads: int, turn: WritersTurn | None) -> None:
-        self._turn = turn
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="short work")
-        self._free = threads
-        self._waiting: list[tuple[float, int, Callable[[], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[_Piece] = []
         self._number = count()
         self._will_look = False
 
     async def run(self, work: Callable[[], T], within: float) -> T:
         answer: asyncio.Future[T] = self._loop.create_future()
         due = self._loop.time() + within
-        heappush(self._waiting, (due, next(self._number), work, answer))
+        heappush(self._waiting, _Piece(due, next(self._number), work, answer))
         self._look_soon()
         return await answer
 
     def _look_soon(self) -> None:
-        # One piece in each round of the loop: what arrived meanwhile takes its place in the order.
-        if self._waiting and self._free and not self._will_look:
+        # Once in each round of the loop: what arrived meanwhile takes its place in the order.
+        if self._waiting and not self._will_look and self._may_begin():
             self._will_look = True
             self._loop.call_soon(self._look)
 
+    def _may_begin(self) -> bool:
+        raise NotImplementedError
+
+    def _look(self) -> None:
+        raise NotImplementedError
+
+
+class _ByThreads(_Queue):
+    """Few threads, for each of which the event loop waits a moment."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="short work")
+        self._free = threads
+
+    def _may_begin(self) -> bool:
+        return self._free > 0
+
     def _look(self) -> None:
         self._will_look = False
-        _, _, work, answer = heappop(self._waiting)
         self._free -= 1
+        job = self._pool.submit(heappop(self._waiting).do)
         try:
-            job = self._begin(work)
-            job.exception(PATIENCE_SECONDS)
+            self._finish(job.result(PATIENCE_SECONDS))
         except TimeoutError:
             job.add_done_callback(
-                lambda job: self._loop.call_soon_threadsafe(self._finish, job, answer)
+                lambda job: self._loop.call_soon_threadsafe(self._finish, job.result())
             )
-        else:
-            self._finish(job, answer)
-        self._look_soon()
+            self._look_soon()
 
-    def _begin(self, work: Callable[[], Any]) -> Future[Any]:
-        if self._turn is None or not self._turn.take_now():
-            return self._pool.submit(work)
-        # Nobody else writes, so there is nothing to wait for, and to wake a thread takes longer.
-        job: Future[Any] = Future()
-        try:
-            job.set_result(work())
-        except Exception as error:
-            job.set_exception(error)
-        finally:
-            self._turn.give_back()
-        return job
-
-    def _finish(self, job: Future[Any], answer: asyncio.Future[Any]) -> None:
+    def _finish(self, done: _Done) -> None:
         self._free += 1
         self._look_soon()
-        if answer.cancelled():
-            return
-        error = job.exception()
-        if error is None:
-            answer.set_result(job.result())
+        done.tell()
+
+
+class _ByTurns(_Queue):
+    """The event loop itself, several pieces in each turn at writing. Who waits for the turn is a
+    thread: meanwhile the loop reads requests and sends answers."""
+
+    def __init__(self, turn: WritersTurn) -> None:
+        super().__init__()
+        self._turn = turn
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer's turn")
+        self._thread = threading.get_ident()
+        self._waits = False
+
+    def _may_begin(self) -> bool:
+        return not self._waits
+
+    def _look(self) -> None:
+        self._will_look = False
+        if self._turn.take_now():
+            self._write()
         else:
-            answer.set_exception(error)
+            self._waits = True
+            self._pool.submit(self._wait)
+
+    def _wait(self) -> None:
+        self._turn.take_for(self._thread)
+        try:
+            self._loop.call_soon_threadsafe(self._write)
+        except RuntimeError:
+            # The loop was closed: nobody waits for an answer any more.
+            self._turn.give_back()
+
+    def _write(self) -> None:
+        self._waits = False
+        try:
+            done = [heappop(self._waiting).do() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        finally:
+            self._turn.give_back()
+        # Answers first: meanwhile another process has its turn.
+        for one in done:
+            one.tell()
+        self._look_soon()
 
 
 _queue: RunVar[_Queue] = RunVar("short work")
 
 
-def limit_threads(*, is_sqlite: bool, turn: WritersTurn | None = None) -> None:
+def limit_threads(turn: WritersTurn | None) -> None:
     """For the event loop that runs now. Where nobody said, short work has one thread.
 
-    `turn` is that of a database that has one writer: while it is free, the event loop itself works.
+    `turn` is that of a database that has one writer.
     """
-    _queue.set(_Queue(SQLITE_THREADS if is_sqlite else POSTGRESQL_THREADS, turn))
+    _queue.set(_ByThreads(POSTGRESQL_THREADS) if turn is None else _ByTurns(turn))
 
 
 def _queue_of_loop() -> _Queue:
     found = _queue.get(None)
     if found is None:
-        found = _Queue(1, None)
+        found = _ByThreads(1)
         _queue.set(found)
     return found
 

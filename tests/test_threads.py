@@ -13,14 +13,14 @@ import structlog
 from anyio.to_thread import run_sync
 
 from app.db import WritersTurn
-from app.threads import POSTGRESQL_THREADS, SQLITE_THREADS, limit_threads, short, short_within
+from app.threads import AT_ONCE, POSTGRESQL_THREADS, limit_threads, short, short_within
 
 T = TypeVar("T")
 
 
-def run(work: Callable[[], Awaitable[T]], *, is_sqlite: bool = True) -> T:
+def run(work: Callable[[], Awaitable[T]], turn: WritersTurn | None = None) -> T:
     async def in_a_server() -> T:
-        limit_threads(is_sqlite=is_sqlite)
+        limit_threads(turn)
         return await work()
 
     return anyio.run(in_a_server)
@@ -52,17 +52,21 @@ def test_short_work_runs_in_few_threads_and_never_waits_for_long_work():
         return found
 
     assert run(judge_all) == list(range(20))
-    assert max(at_once) == SQLITE_THREADS
+    assert max(at_once) <= POSTGRESQL_THREADS
+    at_once.clear()
+    assert run(judge_all, WritersTurn(None)) == list(range(20))
+    assert max(at_once) == 1
 
 
-def test_what_is_due_first_is_done_first_whatever_came_before():
+@pytest.mark.parametrize("turn", [None, WritersTurn(None)])
+def test_what_is_due_first_is_done_first_whatever_came_before(turn):
     done: list[str] = []
     submit, ask = (short_within(seconds)(done.append) for seconds in (60, 10))
 
     async def both() -> None:
         await asyncio.gather(submit("1"), submit("2"), ask("a"), ask("b"), submit("3"), ask("c"))
 
-    run(both)
+    run(both, turn)
 
     assert done == ["a", "b", "c", "1", "2", "3"]
 
@@ -88,10 +92,10 @@ def test_the_event_loop_goes_on_beside_work_that_waits_and_other_threads_do_othe
         return await asyncio.gather(*(meet() for _ in range(POSTGRESQL_THREADS)))
 
     assert run(beside)
-    assert run(together, is_sqlite=False) == [True] * POSTGRESQL_THREADS
+    assert run(together) == [True] * POSTGRESQL_THREADS
 
 
-def test_the_event_loop_itself_works_while_nobody_else_writes_and_waits_for_no_one(tmp_path):
+def test_the_event_loop_writes_itself_and_a_thread_waits_for_the_turn(tmp_path):
     path = str(tmp_path / "some.db")
     mine, of_another_process = WritersTurn(path), WritersTurn(path)
     where = short(threading.get_ident)
@@ -102,21 +106,56 @@ def test_the_event_loop_itself_works_while_nobody_else_writes_and_waits_for_no_o
             return threading.get_ident()
 
     async def three_times() -> list[int]:
-        limit_threads(is_sqlite=True, turn=mine)
         found = [await write()]
-        with of_another_process:
-            found.append(await where())
-        return [*found, await write(), threading.get_ident()]
+        of_another_process.take_for(threading.get_ident())
+        waiting = asyncio.ensure_future(where())
+        while not mine._lock.locked():
+            # The loop goes on while a thread waits for the other process.
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        of_another_process.give_back()
+        return [*found, await waiting, await write(), threading.get_ident()]
 
-    first, second, third, loop = anyio.run(three_times)
-    assert (first == loop, second == loop, third == loop) == (True, False, True)
+    first, second, third, loop = run(three_times, mine)
+    assert [first, second, third] == [loop] * 3
     assert of_another_process.take_now()
     assert not mine.take_now()
     of_another_process.give_back()
     assert mine.take_now()
 
 
-def test_errors_come_back_and_the_next_work_is_done():
+def test_a_turn_at_writing_does_a_few_pieces_so_that_others_have_theirs():
+    class Counted(WritersTurn):
+        taken = 0
+
+        def take_now(self) -> bool:
+            self.taken += 1
+            return super().take_now()
+
+    turn = Counted(None)
+    write = short(int)
+
+    async def write_many() -> list[int]:
+        return await asyncio.gather(*(write(i) for i in range(3 * AT_ONCE)))
+
+    assert run(write_many, turn) == list(range(3 * AT_ONCE))
+    assert turn.taken == 3
+
+
+def test_who_has_the_turn_may_take_it_again_and_it_is_free_after_the_last_return(tmp_path):
+    path = str(tmp_path / "some.db")
+    mine, of_another_process = WritersTurn(path), WritersTurn(path)
+
+    with mine:
+        assert mine.take_now()
+        mine.give_back()
+        assert not of_another_process.take_now()
+
+    assert of_another_process.take_now()
+
+
+@pytest.mark.parametrize("turn", [None, WritersTurn(None)])
+def test_errors_come_back_and_the_next_work_is_done(turn):
     @short
     def divide(a: int, b: int) -> float:
         return a / b
@@ -126,7 +165,7 @@ def test_errors_come_back_and_the_next_work_is_done():
             await divide(1, 0)
         return await divide(1, 2)
 
-    assert run(divide_twice) == 0.5
+    assert run(divide_twice, turn) == 0.5
 
 
 def test_work_whose_request_was_given_up_is_done_and_tells_nobody():

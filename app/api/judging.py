@@ -56,6 +56,7 @@ def take_assignment(request: Request, annotator: Annotating, slug: Slug) -> Resp
             annotator,
             lease_seconds=settings_of(request).lease_seconds,
             now=utc_now(),
+            last=True,
         )
         seen.outcome = "leased" if view is not None else "nothing_left"
     if view is None:
@@ -91,7 +92,7 @@ def submit_judgment(
     """
     with metrics.submitting() as seen, database_of(request).writing() as session:
         submitted = judgments.submit(
-            session, annotator, assignment_id, body.submission(), now=utc_now()
+            session, annotator, assignment_id, body.submission(), now=utc_now(), last=True
         )
         seen.outcome = metrics.outcome_of(replayed=submitted.replayed, late=submitted.late)
     return JSONResponse(

@@ -26,6 +26,7 @@ from app.rules.preferences import preference_pairs
 from app.rules.sides import completion_on_side
 from app.services import assignments, slots, tallies
 from app.services.assignments import AssignmentRow
+from app.services.slots import ComparisonRow
 
 LONGEST_TEXT = 10_000
 
@@ -86,16 +87,21 @@ def submit(
     submission: Submission,
     *,
     now: datetime,
+    last: bool = False,
 ) -> Submitted:
     """Store one judgment and its preference rows, once for each idempotency key.
 
-    A judgment that comes after its lease has ended is kept and marked late. Raises Conflict when
-    the assignment has another judgment already or was skipped.
+    A judgment that comes after its lease has ended is kept and marked late. `last` says that the
+    transaction does nothing else. Raises Conflict when the assignment has another judgment already
+    or was skipped.
     """
     _check(submission)
     with_key = {"annotator_id": annotator.id, "key": submission.idempotency_key}
-    own, replayed = run_all(
-        session, assignments.asking_for(annotator, assignment_id), Asked(_REPLAYED, with_key)
+    own, replayed, compared = run_all(
+        session,
+        assignments.asking_for(annotator, assignment_id),
+        Asked(_REPLAYED, with_key),
+        slots.locking_compared_in(assignment_id, annotator.id),
     )
     if not own:
         raise assignments.not_found(assignment_id)
@@ -105,7 +111,7 @@ def submit(
             raise Conflict("This idempotency key was used for another comparison; make a new one.")
         return Submitted(values=earlier._asdict(), replayed=True)
     _refuse_finished(assignment)
-    comparison = slots.lock(session, assignment.comparison_id)
+    comparison: ComparisonRow = compared.one()
     values = _values(assignment, submission, now=now)
     *_, votes = run_all(
         session,
@@ -114,7 +120,7 @@ def submit(
         _finishing(assignment, AssignmentState.JUDGED),
         tallies.votes_of(comparison),
     )
-    run_all(session, *tallies.judgment_added(session, comparison, values["id"], votes))
+    run_all(session, *tallies.judgment_added(session, comparison, values["id"], votes), last=last)
     return Submitted(values=values, replayed=False)
 
 

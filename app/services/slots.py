@@ -56,6 +56,19 @@ _ROW = (
     .where(Comparison.id == bindparam("comparison_id"))
     .with_for_update(key_share=True)
 )
+_ROW_OF_ASSIGNMENT = (
+    select(Comparison.__table__)
+    .where(
+        Comparison.id
+        == select(Assignment.comparison_id)
+        .where(
+            Assignment.id == bindparam("assignment_id"),
+            Assignment.annotator_id == bindparam("annotator_id"),
+        )
+        .scalar_subquery()
+    )
+    .with_for_update(key_share=True, of=Comparison)
+)
 _LEASED = (
     select(func.count())
     .where(
@@ -84,6 +97,11 @@ def lock(session: Session, comparison_id: UUID) -> ComparisonRow:
     row: Any = run(session, _ROW, comparison_id=comparison_id).one()
     found: ComparisonRow = row
     return found
+
+
+def locking_compared_in(assignment_id: UUID, annotator_id: UUID) -> Asked:
+    """Locks the comparison of the annotator's own assignment, and gives its row."""
+    return Asked(_ROW_OF_ASSIGNMENT, {"assignment_id": assignment_id, "annotator_id": annotator_id})
 
 
 def lock_all(session: Session, which: ColumnElement[bool]) -> None:

@@ -82,9 +82,10 @@ class Leased:
 def _lease_next(
     session: Session, project: Project, annotator: Annotator, settings: Settings, now: datetime
 ) -> Leased:
+    """The last thing that a transaction does."""
     try:
         view = assignments.lease_next(
-            session, project, annotator, lease_seconds=settings.lease_seconds, now=now
+            session, project, annotator, lease_seconds=settings.lease_seconds, now=now, last=True
         )
     except GuidelineUnread:
         return Leased(project, None, guideline_unread=True)

@@ -26,7 +26,7 @@ def _migrated() -> bytes:
         migrate.upgrade(database)
         # The last connection to close empties the log beside the file into it.
         database.dispose()
-        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert {file.name for file in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
         return path.read_bytes()
 
 
