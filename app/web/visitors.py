@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -26,10 +27,15 @@ class Visitor:
     """Whoever sent the request. `csrf_token` goes into every form and htmx request."""
 
     annotator: Annotator | None
-    csrf_token: str
+    make_csrf_token: Callable[[], str]
     session_token: str | None
     new_cookie: str | None = None
     """Cookie to set with the answer, for someone who had none."""
+
+    @property
+    def csrf_token(self) -> str:
+        """Made when it is asked for: a program's requests never do."""
+        return self.make_csrf_token()
 
     def may(self, role: Role) -> bool:
         return reaches(self.annotator.role if self.annotator else None, role)
@@ -98,7 +104,7 @@ def _stranger(request: Request, settings: Settings) -> Visitor:
     key: bytes = request.app.state.form_key
     return Visitor(
         annotator=None,
-        csrf_token=hmac.new(key, cookie.encode(), hashlib.sha256).hexdigest(),
+        make_csrf_token=lambda: hmac.new(key, cookie.encode(), hashlib.sha256).hexdigest(),
         session_token=None,
         new_cookie=None if known else cookie,
     )
@@ -114,7 +120,8 @@ async def look_up_visitor(request: Request) -> Visitor:
     if signed_in is None:
         visitor = _stranger(request, settings)
     else:
-        visitor = Visitor(signed_in.annotator, signed_in.csrf_token, token)
+        known = signed_in.csrf_token
+        visitor = Visitor(signed_in.annotator, lambda: known, token)
     request.state.visitor = visitor
     return visitor
 
