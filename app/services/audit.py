@@ -53,6 +53,7 @@ class Action(StrEnum):
     PAY_CHANGED = "pay changed"
     GUIDELINE_PUBLISHED = "guideline published"
     IMPORT_STARTED = "import started"
+    INVITATION_REVOKED = "invitation revoked"
     IMPORT_FINISHED = "import finished"
     EXPORTED = "exported"
     JUDGMENTS_READ = "judgments read"

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.access import reaches
 from app.errors import Conflict, NotFound
 from app.models.accounts import Annotator, AnnotatorKind, Role
-from app.services import accounts, audit
+from app.services import accounts, audit, invitations
 from app.services.audit import Action
 from app.services.current import clamp_page
 
@@ -49,7 +50,8 @@ def get(session: Session, person_id: UUID) -> Annotator:
 def set_role(
     session: Session, person: Annotator, role: Role, *, by: Annotator, now: datetime
 ) -> None:
-    """Give another role, which ends the person's sessions: the next one has the new role only."""
+    """Give another role, which ends the person's sessions: the next one has the new role only.
+    Invitations they made end with the right to make them."""
     admins = _lock(session, person)
     before = person.role
     if before == role:
@@ -65,12 +67,15 @@ def set_role(
         details={"from": before, "to": role},
         now=now,
     )
+    if not reaches(role, invitations.MAY_INVITE):
+        invitations.end_those_made_by(session, person, by=by, now=now)
 
 
 def disable(
     session: Session, person: Annotator, *, by: Annotator | None = None, now: datetime
 ) -> None:
-    """Keep the person's work, but let them in no longer."""
+    """Keep the person's work, but let them in no longer, nor whom they invited and who has not come
+    yet."""
     admins = _lock(session, person)
     if person.disabled_at is not None:
         return
@@ -80,6 +85,7 @@ def disable(
     audit.record(
         session, by=by, action=Action.PERSON_DISABLED, subject=audit.person(person), now=now
     )
+    invitations.end_those_made_by(session, person, by=by, now=now)
 
 
 def enable(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
 
 from app.db import utc_now
 from app.errors import Conflict, InvalidInput
@@ -20,6 +21,8 @@ from app.web.sign_in import HOME, NameField, PasswordField, enter
 from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter()
+
+InvitationId = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/invitations/{token}")
@@ -87,6 +90,15 @@ def create_invitation(
         role=role,
         expires_at=now + invitations.INVITATION_LASTS,
     )
+
+
+@router.post("/people/invitations/{invitation_id}/revoke")
+def revoke_invitation(
+    admin: CurrentAdmin, database: DatabaseDep, invitation_id: InvitationId
+) -> Response:
+    with database.writing() as session:
+        invitations.revoke(session, invitation_id, by=admin, now=utc_now())
+    return RedirectResponse("/people", status_code=303)
 
 
 def _page(

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from app.db import utc_now
 from app.models.accounts import Role
-from app.services import accounts, audit, memberships, people, projects
+from app.services import accounts, audit, invitations, memberships, people, projects
 from app.services.audit import Action
 from app.web.access import CurrentAdmin
 from app.web.pages import render
@@ -41,7 +41,8 @@ def list_people(
 ) -> Response:
     with database.reading() as session:
         found = people.page_of(session, name=name, page=page)
-    return render(request, "people/list.html", found=found, name=name)
+        invited = invitations.list_open(session, now=utc_now())
+    return render(request, "people/list.html", found=found, name=name, invited=invited)
 
 
 @router.get("/people/{person_id}")

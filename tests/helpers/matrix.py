@@ -174,16 +174,17 @@ class Matrix:
         return Case(address, variants, self._is_open(route, asker.kind, variants))
 
     def _own(self, route: Route, asker: Asker, name: str) -> str:
-        if name != "token":
+        if name not in ("token", "invitation_id"):
             # Nobody has nothing of their own, and is refused before it is looked for.
             return asker.own.get(name, UNKNOWN)
         with self.site.database.writing() as session:
-            if route.path.endswith("/sign-in"):
+            if name == "token" and route.path.endswith("/sign-in"):
                 person = accounts.find_person(session, "visitor")
                 return accounts.create_sign_in_link(session, person, now=self.now)
-            return invitations.create(
+            made = invitations.create(
                 session, role=Role.ANNOTATOR, project=None, by=None, now=self.now
             )
+            return made if name == "token" else hash_token(made)
 
     @staticmethod
     def _is_open(route: Route, kind: Kind, variants: dict[str, str]) -> bool:
@@ -231,6 +232,7 @@ class Matrix:
             "candidate_id": str(candidate.id),
             "person_id": str(target.id),
             "token": "made for each request",
+            "invitation_id": "made for each request",
         }
 
     def _things_of_others(self) -> dict[str, dict[str, str]]:
@@ -273,6 +275,12 @@ class Matrix:
                     "unknown": UNKNOWN,
                 },
                 "token": {"unknown": new_token()},
+                "invitation_id": {
+                    "a sign-in link": hash_token(
+                        accounts.create_sign_in_link(session, cook, now=self.now)
+                    ),
+                    "unknown": UNKNOWN,
+                },
             }
 
     def _make_garden(self) -> None:

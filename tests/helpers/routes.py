@@ -104,6 +104,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/account/sign-out-everywhere": {},
     "/account/tokens": {"label": "a token", "days": "1", "scopes": "read"},
     "/account/tokens/{token_id}/revoke": {},
+    "/people/invitations/{invitation_id}/revoke": {},
     "/people/{person_id}/role": {"role": "reviewer"},
     "/people/{person_id}/disable": {},
     "/people/{person_id}/enable": {},

@@ -215,6 +215,22 @@ def test_a_group_with_a_name_that_is_too_long_is_refused(site: Site) -> None:
     assert "has 81 characters; use at most 80" in response.text
 
 
+def test_an_admin_ends_an_open_invitation_on_the_page_of_people(site: Site) -> None:
+    admin = site.signed_in("admin", Role.ADMIN)
+    made = admin.post("/admin/kitchen/invitations", {"role": "reviewer"}).text
+    link = re.search(r'value="http://testserver(/invitations/[^"]+)"', made)
+    assert link is not None
+    assert site.visit().get(link[1]).status_code == 200
+    revoke = re.search(r'action="(/people/invitations/[^"]+)"', admin.get("/people").text)
+    assert revoke is not None
+
+    assert admin.post(revoke[1]).headers["location"] == "/people"
+
+    assert site.visit().get(link[1]).status_code == 404
+    assert "/people/invitations/" not in admin.get("/people").text
+    assert actions(site)[-1] == (Action.INVITATION_REVOKED, "an open invitation")
+
+
 def test_people_are_found_by_part_of_their_name_and_imported_ones_are_no_people(
     site: Site,
 ) -> None:

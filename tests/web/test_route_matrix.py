@@ -109,11 +109,10 @@ def test_a_cookie_opens_nothing_of_the_api_and_a_token_no_page(matrix: Matrix) -
     admin = matrix.asker(Kind.ADMIN)
     # Who may read the agreement counts what was judged meanwhile; nothing is left to count.
     assert admin.client.get("/admin/kitchen/agreement").status_code == 200
+    routes = [r for r in routes_of(matrix.site) if not isinstance(r.rule, AnyoneMay)]
+    cases = [next(matrix.cases(route, admin)) for route in routes]
     before = matrix.state()
-    for route in routes_of(matrix.site):
-        if isinstance(route.rule, AnyoneMay):
-            continue
-        case = next(matrix.cases(route, admin))
+    for route, case in zip(routes, cases, strict=True):
         if route.is_api:
             headers = {"X-CSRF-Token": admin.csrf_token}
             client = admin.client
