@@ -14,6 +14,11 @@ def reaches(role: Role | str | None, needed: Role) -> bool:
     return role is not None and ranks.index(Role(role)) >= ranks.index(needed)
 
 
+def lower(one: Role | str, other: Role | str) -> Role:
+    """The role that may less."""
+    return min(Role(one), Role(other), key=list(Role).index)
+
+
 class Rule(ABC):
     """What a route asks of whoever calls it. A route depends on exactly one rule: an instance of a
     subclass, whose `__call__` gives the caller or raises SignInRequired or Forbidden."""

@@ -23,8 +23,8 @@ from app.threads import short
 
 @dataclass(frozen=True)
 class ApiMay(Rule):
-    """The rule of a route that needs a token of this scope, whose owner has this role or a higher
-    one. Which projects the owner sees is decided by the services."""
+    """The rule of a route that needs a token of this scope which acts in this role or a higher one.
+    Which projects it sees is decided by the services, by that role too."""
 
     scope: Scope
     role: Role
@@ -45,8 +45,9 @@ class ApiMay(Rule):
             )
         if not reaches(bearer.annotator.role, self.role):
             raise Forbidden(
-                f"This needs the role {self.role}; the token's owner is {bearer.annotator.role}. "
-                "Ask an admin if you should have it."
+                f"This needs the role {self.role}; this token acts as {bearer.annotator.role}, "
+                "which its owner is now or was when it was made. Make another token, or ask an "
+                "admin if you should have the role."
             )
         return bearer.annotator
 

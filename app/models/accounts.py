@@ -92,6 +92,7 @@ class ApiToken(Base):
     """A bearer token for `/api/v1`. Only its hash is stored."""
 
     __tablename__ = "api_tokens"
+    __table_args__ = (CheckConstraint("role IN ('annotator', 'reviewer', 'admin')", name="role"),)
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
@@ -99,6 +100,8 @@ class ApiToken(Base):
     annotator_id: Mapped[UUID] = mapped_column(ForeignKey("annotators.id"), index=True)
     label: Mapped[str] = mapped_column(String(200))
     scopes: Mapped[list[str]] = mapped_column(JSON)
+    role: Mapped[str] = mapped_column(String(20))
+    """What the owner was when it was made: it never acts as more, whatever the owner becomes."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

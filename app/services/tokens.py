@@ -1,7 +1,8 @@
 """API tokens: who made which, what each may be used for, and whose request this is.
 
-Only a hash of a token is stored. What it may do is bounded twice: by its scopes, and by the role
-and memberships of its owner as they are now.
+Only a hash of a token is stored. What it may do is bounded by its scopes, by the memberships of its
+owner as they are now, and by the lower of two roles: its owner's now, and the one that its owner
+had when it was made. So a promotion never widens a token.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, make_transient_to_detached
 
-from app.access import reaches
+from app.access import lower, reaches
 from app.db import Database
 from app.errors import Conflict, InvalidInput, NotFound, SignInRequired
 from app.models.accounts import Annotator, ApiToken, Role
@@ -64,6 +65,7 @@ class Bearer:
     """A valid token's owner and scopes."""
 
     annotator: Annotator
+    """The owner, with the role in which this token acts: never a higher one than it was made in."""
     token_id: UUID
     scopes: frozenset[str]
     last_used_at: datetime | None
@@ -108,6 +110,7 @@ def create(
         annotator_id=owner.id,
         label=label,
         scopes=_checked(scopes, owner),
+        role=owner.role,
         created_at=now,
         expires_at=now + timedelta(days=days),
     )
@@ -201,6 +204,7 @@ _LIVE_TOKEN = (
     select(
         ApiToken.id.label("token_id"),
         ApiToken.scopes,
+        ApiToken.role.label("made_as"),
         ApiToken.last_used_at,
         *_OWNER,
     )
@@ -222,7 +226,8 @@ def authenticate(database: Database, text: str, *, now: datetime) -> Bearer:
             "This API token is unknown, expired or revoked, or its owner is disabled; make a new "
             "one on the page “API tokens” or with `prefloop token create`."
         )
-    annotator = Annotator(**{column.name: getattr(row, column.name) for column in _OWNER})
+    owner = {column.name: getattr(row, column.name) for column in _OWNER}
+    annotator = Annotator(**{**owner, "role": lower(row.role, row.made_as)})
     make_transient_to_detached(annotator)
     return Bearer(annotator, row.token_id, frozenset(row.scopes), row.last_used_at)
 

@@ -8,7 +8,7 @@ from helpers.web import Site, make_site
 from app.api.access import ApiMay
 from app.db import utc_now
 from app.models.accounts import Role
-from app.services import accounts, tokens
+from app.services import accounts, projects, tokens
 from app.services.tokens import SCOPES, Scope
 
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
@@ -78,6 +78,25 @@ def test_a_role_that_was_taken_away_is_gone_from_tokens_at_once(site: Site) -> N
     with site.database.writing() as session:
         accounts.find_person(session, "root").disabled_at = utc_now()
     assert root.get("/projects").status_code == 401
+
+
+def test_a_promotion_gives_nothing_to_a_token_that_was_made_before(site: Site) -> None:
+    with site.database.writing() as session:
+        projects.create(session, slug="garden", now=utc_now())
+    person = site.person("ada")
+    before = Program(site, make_token(site, person, [Scope.READ]))
+    with site.database.writing() as session:
+        person = accounts.find_person(session, "ada")
+        person.role = Role.REVIEWER
+    after = Program(site, make_token(site, person, [Scope.READ]))
+
+    refused = before.get("/projects/kitchen/agreement")
+    assert refused.status_code == 403
+    assert "this token acts as annotator" in refused.json()["error"]["sentence"]
+    assert before.get("/projects/garden").status_code == 404
+    assert [p["slug"] for p in before.get("/projects").json()["projects"]] == ["kitchen"]
+    assert after.get("/projects/kitchen/agreement").status_code == 200
+    assert after.get("/projects/garden").status_code == 200
 
 
 def test_nobody_touches_the_assignment_of_another(site: Site) -> None:

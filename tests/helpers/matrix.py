@@ -325,6 +325,7 @@ class Matrix:
             annotator_id=person.id,
             label="matrix",
             scopes=list(Scope),
+            role=Role.ADMIN,
             created_at=NOON,
             expires_at=self.now + timedelta(days=1),
         )

@@ -72,6 +72,28 @@ def test_what_is_no_token_lets_nobody_in(database):
             tokens.authenticate(database, text, now=NOON)
 
 
+@pytest.mark.parametrize(
+    ("made_as", "now_is", "acts_as"),
+    [
+        (Role.ANNOTATOR, Role.ADMIN, Role.ANNOTATOR),
+        (Role.REVIEWER, Role.ADMIN, Role.REVIEWER),
+        (Role.ADMIN, Role.REVIEWER, Role.REVIEWER),
+        (Role.ADMIN, Role.ADMIN, Role.ADMIN),
+    ],
+)
+def test_a_token_acts_in_the_lower_of_its_owners_roles_then_and_now(
+    database, made_as, now_is, acts_as
+):
+    owner = person(database, role=made_as)
+    made = create(database, owner, scopes=["read"])
+    with database.writing() as session:
+        session.execute(update(Annotator).where(Annotator.id == owner.id).values(role=now_is))
+
+    assert tokens.authenticate(database, made.text, now=LATER).annotator.role == acts_as
+    with database.reading() as session:
+        assert session.get_one(Annotator, owner.id).role == now_is
+
+
 def test_the_time_of_use_is_written_at_most_once_a_minute(database):
     made = create(database, person(database))
 
