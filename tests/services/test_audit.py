@@ -110,6 +110,34 @@ def test_the_database_refuses_to_change_or_remove_an_entry(database: Database) -
 
 
 @pytest.mark.own_database
+@pytest.mark.parametrize("clash", ["id", "previous_hash", "both"])
+def test_the_database_refuses_to_put_an_entry_in_the_place_of_another(
+    database: Database, clash: str
+) -> None:
+    write(database, "a", "b", "c")
+    with database.reading() as session:
+        second = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()[1]
+    number = second.id if clash != "previous_hash" else second.id + 1000
+    hash_before = second.previous_hash if clash != "id" else "e" * 64
+    row = f"({number}, '2026-05-04 12:00:00', 'exported', 'x', '{{}}', '{hash_before}', 'f')"
+    columns = "(id, happened_at, action, subject, details, previous_hash, hash)"
+    statements = [f"INSERT INTO audit_entries {columns} VALUES {row}"]
+    if database.is_sqlite:
+        verbs = ("REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE")
+        statements += [statements[0].replace("INSERT", verb) for verb in verbs]
+    else:
+        target = "id" if clash != "previous_hash" else "previous_hash"
+        statements[0] += f" ON CONFLICT ({target}) DO UPDATE SET subject = 'x'"
+    for statement in statements:
+        with (
+            pytest.raises((DBAPIError, StorageUnavailable), match="never changed or removed"),
+            database.connecting() as connection,
+        ):
+            connection.execute(text(statement))
+    assert verify(database).entries == 3
+    assert verify(database).problem is None
+
+
 def test_a_changed_field_breaks_the_chain_at_its_entry(database: Database, ada: Annotator) -> None:
     write(database, "a", "b", "c", by=ada)
     drop_triggers(database)
