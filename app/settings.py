@@ -1,5 +1,7 @@
 """Settings of the server, read once at start from `PREFLOOP_…` variables."""
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -11,6 +13,21 @@ DEFAULT_DATABASE = "sqlite:///prefloop.db"
 
 MAKE_ONE = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 PLACEHOLDERS = ("change", "replace", "example", "secret", "password", "your-", "your_")
+ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "qwertzuiop",
+    "azertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "yxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+)
+"""What hands type without thinking: the alphabet, digits, rows and columns of keyboards."""
+NEIGHBOURS = frozenset(
+    pair for row in ROWS for a, b in pairwise(row) for pair in ((a, b), (b, a), (a, a), (b, b))
+)
 
 
 class Settings(BaseSettings):
@@ -65,16 +82,36 @@ def require_good_secrets(settings: Settings) -> None:
     for name, value in given.items():
         if value is not None and looks_guessable(value.get_secret_value()):
             raise InvalidInput(
-                f"{name} can be guessed: it is a placeholder, repeats itself, or has few different "
-                f"characters; {MAKE_ONE}."
+                f"{name} can be guessed: it is a placeholder, repeats itself, follows the alphabet "
+                f"or the keyboard, or has few different characters; {MAKE_ONE}."
             )
 
 
 def looks_guessable(secret: str) -> bool:
-    """Whether somebody typed this: a placeholder, a piece repeated, or few different characters.
+    """Whether somebody typed this: a placeholder, few different characters, or for two thirds of it
+    what stood a fixed distance before, or its neighbour in the alphabet or on a keyboard.
 
     32 random hexadecimal digits have fewer than 8 different ones once in thirty million times.
     """
-    is_repeated = secret in (secret + secret)[1:-1]
-    is_placeholder = any(word in secret.lower() for word in PLACEHOLDERS)
-    return len(set(secret)) < 8 or is_repeated or is_placeholder
+    typed = secret.lower()
+    return (
+        len(set(secret)) < 8
+        or any(word in typed for word in PLACEHOLDERS)
+        or any(_mostly(typed, distance, _same) for distance in range(1, len(typed) // 2 + 1))
+        # At a distance too, because two rows may be typed in turn.
+        or any(_mostly(typed, distance, _neighbours) for distance in range(1, 5))
+    )
+
+
+def _mostly(secret: str, distance: int, follows: Callable[[str, str], bool]) -> bool:
+    """Whether two thirds of the characters follow from the one this distance before."""
+    pairs = list(zip(secret, secret[distance:], strict=False))
+    return 3 * sum(follows(a, b) for a, b in pairs) >= 2 * len(pairs)
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b
+
+
+def _neighbours(a: str, b: str) -> bool:
+    return (a, b) in NEIGHBOURS
