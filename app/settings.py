@@ -48,15 +48,15 @@ class Settings(BaseSettings):
     """How long a comparison is reserved for the annotator who was given it; a visible page extends
     it."""
     workers: int = Field(default=1, ge=1, le=64)
-    """Processes of `prefloop serve`; what a process counts for itself is divided by it."""
+    """Processes of `prefloop serve`."""
     trusted_proxies: str = "127.0.0.1,::1"
     """Addresses and networks of proxies, with commas between: what they say of whom they pass on
     is believed."""
     metrics_token: SecretStr | None = None
     """Opens `/metrics` as a bearer token; without one they are for this machine alone."""
     requests_per_minute: int = Field(default=1200, ge=1)
-    """Most requests of one person or API token in a minute. An address without either gets a
-    quarter of it."""
+    """Most requests of one person or API token in a minute, counted by each process for itself. An
+    address without either gets a quarter of it."""
     import_megabytes: int = Field(default=256, ge=1)
     """The most MiB that one import over the API may send."""
     exports_dir: Path = Path("exports")
@@ -91,7 +91,8 @@ def looks_guessable(secret: str) -> bool:
     """Whether somebody typed this: a placeholder, few different characters, or for two thirds of it
     what stood a fixed distance before, or its neighbour in the alphabet or on a keyboard.
 
-    32 random hexadecimal digits have fewer than 8 different ones once in thirty million times.
+    32 random hexadecimal digits have fewer than 8 different ones once in thirty million times, and
+    repeat or follow each other that much more rarely still.
     """
     typed = secret.lower()
     return (

@@ -41,7 +41,7 @@ def count_sign_in(database: Database, name: str, address: str, *, now: datetime)
     """Count a try to sign in, whatever comes of it. Raises TooManyRequests where this name or this
     address has used up its tries."""
     # Signing in ignores space around a name, so spaces must not give more tries.
-    tries = [(SIGN_INS_PER_ADDRESS, _network(address)), (SIGN_INS_PER_NAME, name.strip())]
+    tries = [(SIGN_INS_PER_ADDRESS, network_of(address)), (SIGN_INS_PER_NAME, name.strip())]
     with database.writing() as session:
         _forget_old(session, now=now)
         allowed = [_count(session, limit, what, now=now) for limit, what in tries]
@@ -94,7 +94,7 @@ def _seconds_left(now: datetime) -> int:
     return WINDOW_SECONDS - int(now.timestamp()) % WINDOW_SECONDS
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address, or for IPv6 the network of it that one customer gets as a whole."""
     try:
         parsed = ip_address(address)

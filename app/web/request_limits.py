@@ -1,8 +1,9 @@
 """How often anybody may send requests: generous for people, and an end to what a script can do.
 
 Counted in this process's memory, because a count in the database would cost more than the requests
-that it saves; the limit is divided by the number of worker processes. What must be counted exactly
-(`services/rate_limits.py`) is in the database.
+that it saves. Each process allows the whole number: a browser or program that keeps its connection
+stays with one worker and must get what was promised; who opens many can get it from every worker.
+What must be counted exactly (`services/rate_limits.py`) is in the database.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 from fastapi import Request
 
 from app.errors import TooManyRequests
+from app.services.rate_limits import network_of
 from app.settings import Settings
 from app.web.visitors import Visitor, address_of, bearer_token
 
@@ -30,7 +32,7 @@ class RequestLimiter:
     """Counts of the current minute. Used by the event loop alone, so it needs no lock."""
 
     def __init__(self, settings: Settings) -> None:
-        self._per_minute = settings.requests_per_minute / settings.workers
+        self._per_minute = settings.requests_per_minute
         self._minute = 0
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -56,7 +58,9 @@ def limit_requests(request: Request, visitor: Visitor) -> None:
     if visitor.annotator is not None:
         limiter.count("person", str(visitor.annotator.id))
     elif token is not None:
-        limiter.count("address of tokens", address_of(request), PEOPLE_BEHIND_AN_ADDRESS)
+        limiter.count(
+            "address of tokens", network_of(address_of(request)), PEOPLE_BEHIND_AN_ADDRESS
+        )
         limiter.count("token", hashlib.sha256(token.encode()).hexdigest())
     else:
-        limiter.count("address", address_of(request), 1 / STRANGERS_SHARE)
+        limiter.count("address", network_of(address_of(request)), 1 / STRANGERS_SHARE)

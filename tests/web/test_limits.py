@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers.api import Program, make_token
 from helpers.web import Site, Visit, make_site
+from starlette.testclient import TestClient
 
 from app.errors import TooManyRequests
 from app.models.accounts import Role
@@ -133,9 +134,31 @@ def test_tokens_that_nobody_made_are_limited_by_their_address(tmp_path: Path) ->
     assert codes == [401] * 20 + [429]
 
 
-def test_each_worker_process_counts_its_part() -> None:
+def test_one_connection_gets_the_whole_number_however_many_workers_there_are() -> None:
+    """It stays with one of them."""
     limiter = RequestLimiter(Settings(requests_per_minute=10, workers=4))
     for _ in range(2):
         limiter.count("person", "ada")
     with pytest.raises(TooManyRequests):
         limiter.count("person", "ada")
+
+
+def test_one_customers_network_of_ipv6_is_one_stranger(tmp_path: Path) -> None:
+    site = make_site(tmp_path, requests_per_minute=40)
+
+    def status(address: str) -> int:
+        return TestClient(site.app, client=(address, 50_000)).get("/sign-in").status_code
+
+    codes = [status(f"2001:db8:1:2:{number:x}::1") for number in range(1, 12)]
+    assert codes == [200] * 10 + [429]
+    assert status("2001:db8:1:3::1") == 200
+
+
+def test_guessed_tokens_count_for_the_network_of_ipv6_too(tmp_path: Path) -> None:
+    site = make_site(tmp_path, requests_per_minute=1)
+    codes = []
+    for number in range(11):
+        client = TestClient(site.app, client=(f"2001:db8:1:2::{number:x}", 50_000))
+        headers = {"Authorization": f"Bearer guess {number}"}
+        codes.append(client.get("/api/v1/projects", headers=headers).status_code)
+    assert codes == [401] * 10 + [429]
