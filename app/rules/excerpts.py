@@ -1,6 +1,16 @@
-"""The beginning of a text, for lists."""
+"""The beginning of a text, for lists, and of any value, for sentences about it."""
+
+import reprlib
 
 LONGEST = 160
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 60
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, with … in the place of what would make a sentence too long."""
+    return _repr.repr(value).replace("...", "…")
 
 
 def excerpt(text: str) -> str:

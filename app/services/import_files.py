@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from app.errors import InvalidInput
+from app.rules.nesting import DEEPEST, is_too_deep
 from app.services.import_mapping import find_records
 
 LONGEST_FIELD = 10_000_000
+TOO_DEEP = f"nested deeper than {DEEPEST} levels; make it flatter"
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,14 @@ def json_lines(stream: IO[bytes], *, longest: int | None = None) -> Iterator[Rec
             yield Record(number, text, f"not UTF-8 at byte {error.start}", size)
             continue
         try:
-            yield Record(number, json.loads(text), size=size)
+            value = json.loads(text)
         except (ValueError, RecursionError) as error:
             yield Record(number, text, f"not JSON: {error}", size)
+            continue
+        if is_too_deep(value):
+            yield Record(number, text, TOO_DEEP, size)
+        else:
+            yield Record(number, value, size=size)
 
 
 def _lines(stream: IO[bytes], longest: int | None) -> Iterator[bytes]:
@@ -106,7 +113,10 @@ def _json(stream: IO[bytes], path: Path, records_path: str | None) -> Iterator[R
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path}: not a JSON document ({error}).") from error
     for number, value in enumerate(find_records(document, records_path), start=1):
-        yield Record(number, value)
+        if is_too_deep(value):
+            yield Record(number, None, TOO_DEEP)
+        else:
+            yield Record(number, value)
 
 
 def _csv(stream: IO[bytes]) -> Iterator[Record]:

@@ -30,6 +30,7 @@ from typing import Any
 import yaml
 
 from app.errors import InvalidInput
+from app.rules.excerpts import shown
 
 PLACEHOLDER = re.compile(r"{([^{}]+)}")
 TOP_KEYS = {
@@ -137,7 +138,7 @@ def _verdict(found: Any, spec: Mapping[str, Any], what: str) -> Any:
     ours = [verdict for theirs, verdict in spec["verdicts"].items() if theirs == found]
     if not ours:
         raise InvalidInput(
-            f"{what} is {found!r}; the mapping knows {', '.join(map(repr, spec['verdicts']))}"
+            f"{what} is {shown(found)}; the mapping knows {', '.join(map(repr, spec['verdicts']))}"
         )
     return ours[0]
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import InvalidInput
+from app.rules.excerpts import shown
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 WHOLE = re.compile(r"-?[0-9]{1,7}")
@@ -84,7 +85,7 @@ def parse_record(record: object) -> ImportRow:
     unknown = sorted(set(record) - KNOWN)
     if unknown:
         raise InvalidInput(
-            f"unknown key {unknown[0]!r}; the keys are {', '.join(sorted(KNOWN))} "
+            f"unknown key {shown(unknown[0])}; the keys are {', '.join(sorted(KNOWN))} "
             "(use --mapping for another layout)"
         )
     completions = [
@@ -132,9 +133,8 @@ def parse_time(value: object, what: str) -> datetime | None:
         # A time just inside the first or last year can be outside of them in UTC.
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as error:
-        found = repr(value.strip()[:60] if isinstance(value, str) else value)
         raise InvalidInput(
-            f"{what} is {found}; expected a time such as 2024-05-01T12:00:00Z"
+            f"{what} is {shown(value)}; expected a time such as 2024-05-01T12:00:00Z"
         ) from error
 
 
@@ -154,7 +154,7 @@ def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
     verdict, preferred = _verdict(value.get("verdict"), where, completions)
     strength = value.get("strength")
     if strength not in (None, 1, 2, 3) or isinstance(strength, bool):
-        raise InvalidInput(f"{where}: strength is {strength!r}; expected 1, 2, 3 or none")
+        raise InvalidInput(f"{where}: strength is {shown(strength)}; expected 1, 2, 3 or none")
     started = parse_time(value.get("started_at"), f"{where}: started_at")
     ended = parse_time(value.get("ended_at"), f"{where}: ended_at")
     if started and ended and ended < started:
@@ -181,8 +181,8 @@ def _verdict(value: object, where: str, completions: int) -> tuple[str, int | No
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= completions:
         return "preferred", value - 1
     raise InvalidInput(
-        f"{where}: verdict is {value!r}; expected 1 to {completions} (which completion is better), "
-        "'tie' or 'both_bad'"
+        f"{where}: verdict is {shown(value)}; expected 1 to {completions} (which completion is "
+        "better), 'tie' or 'both_bad'"
     )
 
 
@@ -223,7 +223,7 @@ def _whole(record: Mapping[str, Any], key: str, least: int, most: int) -> int | 
         isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
     ):
         return value
-    raise InvalidInput(f"{key} is {value!r}; expected a whole number from {least} to {most}")
+    raise InvalidInput(f"{key} is {shown(value)}; expected a whole number from {least} to {most}")
 
 
 def _messages(value: object) -> list[dict[str, str]]:

@@ -1,11 +1,13 @@
 """Limits on what a body may hold: bytes, fields of a form, and how deeply JSON may be nested.
 
 A deeply nested document is small and harmless to send, but what walks through it later may run out
-of stack; so it is refused while it is read, before anything has parsed it.
+of stack; so it is refused while it is read, before anything has parsed it. Python would parse
+UTF-16 and UTF-32 too, in which half a character looks like a quote; so JSON has to be UTF-8.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -13,9 +15,10 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.rules.nesting import DEEPEST
+
 MOST_FIELDS = 200
 MOST_FILES = 10
-DEEPEST = 32
 
 _STRUCTURE = re.compile(rb'["\\\[\]{}]')
 
@@ -88,8 +91,25 @@ class _Depth:
         return False
 
 
+class _Utf8:
+    """Whether what was read so far, in pieces of any size, is UTF-8."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def refuses(self, piece: bytes, *, is_last: bool) -> bool:
+        # UTF-16 of plain letters is UTF-8 with NULs between, which JSON never holds as they are.
+        if b"\0" in piece:
+            return True
+        try:
+            self._decoder.decode(piece, final=is_last)
+        except UnicodeDecodeError:
+            return True
+        return False
+
+
 class NestingLimit:
-    """ASGI middleware that refuses a JSON body nested deeper than DEEPEST."""
+    """ASGI middleware that refuses a JSON body nested deeper than DEEPEST, or not in UTF-8."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -98,11 +118,16 @@ class NestingLimit:
         if scope["type"] != "http" or not _is_json(scope):
             await self.app(scope, receive, send)
             return
-        depth = _Depth()
+        depth, utf8 = _Depth(), _Utf8()
 
         async def receive_measured() -> Message:
             message = await receive()
-            if message["type"] == "http.request" and depth.exceeds(message.get("body", b"")):
+            if message["type"] != "http.request":
+                return message
+            piece, is_last = message.get("body", b""), not message.get("more_body", False)
+            if utf8.refuses(piece, is_last=is_last):
+                raise HTTPException(422, "the JSON is not UTF-8; send it in that encoding")
+            if depth.exceeds(piece):
                 raise HTTPException(
                     422, f"the JSON is nested deeper than {DEEPEST} levels; send it flatter"
                 )

@@ -66,6 +66,33 @@ def test_a_line_that_is_too_long_is_a_reject(site: Site) -> None:
     assert "more than 1048576 bytes" in answer["rejected"][0]["reason"]
 
 
+def test_a_line_nested_too_deeply_is_rejected_and_a_long_value_is_not_repeated(
+    site: Site,
+) -> None:
+    root = program(site, "root", Role.ADMIN)
+    deep = b'{"prompt": ' + b"[" * 32 + b"]" * 32 + b', "completions": ["a", "b"]}\n'
+    long = [
+        {"judgments": [{"annotator": "a", "verdict": "y" * 9000}]},
+        {"judgments": [{"annotator": "a", "verdict": 1, "strength": list(range(9000))}]},
+        {"priority": {"y" * 9000: "y" * 9000}},
+        {"gold": ["y" * 9000]},
+        {"y" * 9000: 1},
+        {"judgments": [{"annotator": "a", "verdict": 1, "ended_at": {"y": ["y" * 9000]}}]},
+    ]
+    lines = [pair(n, **fields) for n, fields in enumerate(long, start=2)]
+
+    answer = root.import_lines(deep + ndjson(pair(1), *lines)).json()
+
+    assert answer["added"]["comparisons"] == 1
+    first, *others = answer["rejected"]
+    assert first == {"line": 1, "reason": "nested deeper than 32 levels; make it flatter"}
+    assert len(others) == len(long)
+    for number, found in enumerate(others, start=3):
+        assert found["line"] == number
+        assert "…" in found["reason"]
+        assert len(found["reason"]) < 300
+
+
 def test_an_import_of_another_media_type_is_refused(site: Site) -> None:
     root = program(site, "root", Role.ADMIN)
     path = "/projects/kitchen/import"

@@ -14,8 +14,9 @@ from starlette.testclient import TestClient
 
 from app.errors import TooManyRequests
 from app.models.accounts import Role
+from app.rules.nesting import DEEPEST
 from app.settings import Settings
-from app.web.body_limits import DEEPEST, MOST_FIELDS, _Depth
+from app.web.body_limits import MOST_FIELDS, _Depth, _Utf8
 from app.web.request_limits import RequestLimiter
 
 FORM = "/projects/kitchen/guideline/reading"
@@ -90,6 +91,39 @@ def test_json_nested_too_deeply_is_refused_before_it_is_parsed(
     assert f"nested deeper than {DEEPEST} levels" in response.json()["error"]["sentence"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_json_that_is_not_utf_8_is_refused_however_it_is_cut(site: Site, encoding: str) -> None:
+    """In UTF-16 a quote may be half of another character, and nesting could hide behind it."""
+    ada = Program(site, make_token(site, site.person("ada")))
+    hidden = "\u2200" if encoding != "latin-1" else "ü"
+    body = f'{{"verdict": ["{hidden}", {nested(DEEPEST + 5)}]}}'.encode(encoding)
+    address = "/assignments/00000000-0000-4000-8000-000000000000/judgment"
+    headers = {"Content-Type": "application/json"}
+    for content in (body, iter([body[at : at + 1] for at in range(len(body))])):
+        response = ada.request("POST", address, content=content, headers=headers)
+        assert response.status_code == 422
+        assert "the JSON is not UTF-8" in response.json()["error"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("body", "accepted"),
+    [
+        ('{"Gruß": "∀🙂"}'.encode(), True),
+        ("\ufeff[]".encode(), True),
+        ('"∀"'.encode()[:-2], False),
+        ("[]".encode("utf-16-be"), False),
+        (b"\xff\xfe[\x00", False),
+        (b'"\xed\xa0\x80"', False),
+    ],
+)
+def test_utf_8_is_recognised_however_the_body_is_cut(body: bytes, accepted: bool) -> None:
+    for size in (1, 2, 3, len(body)):
+        utf8 = _Utf8()
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        refused = [utf8.refuses(p, is_last=p is pieces[-1]) for p in pieces]
+        assert any(refused) != accepted, size
+
+
 def statuses(visit: Visit, path: str, times: int, **options: Any) -> list[int]:
     return [visit.get(path, **options).status_code for _ in range(times)]
 
@@ -137,7 +171,7 @@ def test_tokens_that_nobody_made_are_limited_by_their_address(tmp_path: Path) ->
 def test_one_connection_gets_the_whole_number_however_many_workers_there_are() -> None:
     """It stays with one of them."""
     limiter = RequestLimiter(Settings(requests_per_minute=10, workers=4))
-    for _ in range(2):
+    for _ in range(10):
         limiter.count("person", "ada")
     with pytest.raises(TooManyRequests):
         limiter.count("person", "ada")
