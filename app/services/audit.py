@@ -62,6 +62,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
+    EXPORT_STARTED = "export started"
     """What a walk along the whole chain found."""
 
     entries: int

@@ -75,7 +75,20 @@ def export_project(
     by: Annotator | None = None,
     now: datetime,
 ) -> ExportResult:
-    """Write the bundle and record the export. Raises InvalidInput where `out` is in use."""
+    """Write the bundle and record the export. Raises InvalidInput where `out` is in use.
+
+    The audit log gets an entry before the first row is written, so that none leaves without one,
+    and one when the bundle is whole.
+    """
+    with database.writing() as session:
+        audit.record(
+            session,
+            by=by,
+            action=Action.EXPORT_STARTED,
+            subject=f"project {projects.by_slug(session, slug).slug}",
+            details=asdict(options),
+            now=now,
+        )
     with database.reading() as session, BundleWriter(out) as writer:
         project = projects.by_slug(session, slug)
         reliable = read_reliability(session, project, options)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from helpers.data import NOON, add_annotator, import_plain, lease, make_project, pair, submit
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.errors import InvalidInput
 from app.models.judgments import Judgment
@@ -16,7 +16,7 @@ from app.models.projects import Completion
 from app.models.runs import Export
 from app.rules.soft_labels import Reliability
 from app.rules.split import SPLITS
-from app.services import export_queries, guidelines, projects
+from app.services import audit, export_queries, guidelines, projects
 from app.services.bundle_writer import BundleWriter
 from app.services.export_queries import BEFORE_ALL
 from app.services.exports import ExportOptions, export_project, preference_page
@@ -242,6 +242,27 @@ def test_an_export_that_fails_leaves_nothing_behind(database, tmp_path, monkeypa
         export(database, tmp_path / "out")
 
     assert list(tmp_path.glob("*out*")) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_bundle_that_cannot_be_recorded_has_left_an_entry_before_its_first_row(
+    database, tmp_path
+):
+    make_project(database, pairs=1)
+    with database.connecting() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER full BEFORE INSERT ON exports BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        )
+    with pytest.raises(Exception, match="no"):
+        export(database, tmp_path / "out", ties="keep")
+
+    assert (tmp_path / "out" / "manifest.json").exists()
+    with database.reading() as session:
+        newest = audit.page_of(session).rows[0].entry
+    assert (newest.action, newest.subject) == ("export started", "project p")
+    assert newest.details == {"rows": "aggregated", "ties": "keep"}
 
 
 def test_a_place_in_use_is_refused_and_untouched(database, tmp_path):
