@@ -120,6 +120,8 @@ def _removal(database: Database) -> str:
                 "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger"
                 " JOIN pg_class ON pg_class.oid = tgrelid"
                 " WHERE NOT tgisinternal AND relname = ANY(:tables)"
+                # A table of the same name in another schema is not ours.
+                " AND relnamespace = current_schema()::regnamespace"
             ),
             {"tables": tables},
         ).scalars()

@@ -258,3 +258,22 @@ def test_a_folder_that_cannot_be_written_is_said(filled, tmp_path):
     with pytest.raises(InvalidInput, match="cannot be written"):
         backup.back_up(filled, tmp_path / "none" / "b", PROGRAMS)
     assert os.listdir(tmp_path) != ["none"]
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_table_of_the_same_name_in_another_schema_keeps_its_triggers(filled, tmp_path):
+    backup.back_up(filled, tmp_path / "b", PROGRAMS, now=NOON)
+    with filled.connecting() as connection:
+        connection.exec_driver_sql(
+            "CREATE SCHEMA other; CREATE TABLE other.projects (id int);"
+            "CREATE FUNCTION other.note() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$ BEGIN NEW.id = 7; RETURN NEW; END $$;"
+            "CREATE TRIGGER noting BEFORE INSERT ON other.projects"
+            " FOR EACH ROW EXECUTE FUNCTION other.note()"
+        )
+
+    backup.restore(filled, tmp_path / "b", PROGRAMS, now=NOON)
+
+    with filled.connecting() as connection:
+        connection.exec_driver_sql("INSERT INTO other.projects VALUES (1)")
+        assert connection.exec_driver_sql("SELECT id FROM other.projects").scalar() == 7
+
+
