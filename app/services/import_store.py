@@ -53,8 +53,17 @@ class Stored:
     """Import rows that added nothing."""
 
 
+def take_turn(session: Session, project: Project) -> None:
+    """Wait for other imports into the project, and keep them waiting until the commit.
+
+    Two that store the same rows would each find them missing, and wait for each other in a ring.
+    The policy cannot change meanwhile either. Nobody who judges waits for this lock.
+    """
+    session.refresh(project, with_for_update={"key_share": True})
+
+
 class ImportBatch:
-    """The table rows that a list of import rows asks for."""
+    """The table rows that a list of import rows asks for, in a project whose turn was taken."""
 
     def __init__(self, project: Project, rows: list[ImportRow], *, now: datetime) -> None:
         self._project, self._now = project, now
@@ -67,8 +76,6 @@ class ImportBatch:
         self._owned: list[list[Owned]] = [self._collect(row) for row in rows]
 
     def store(self, session: Session) -> Stored:
-        # Shared by imports; held until the commit, so that the policy cannot change meanwhile.
-        session.refresh(self._project, with_for_update={"read": True})
         policy = queue.policy_of(self._project)
         stored = {table: _existing(session, table, rows) for table, rows in self._wanted.items()}
         new = {

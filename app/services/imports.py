@@ -2,6 +2,7 @@
 
 Ids follow from content, so a record that was imported before adds nothing. Records are stored in
 batches, each in a transaction of its own: an import that broke off is completed by repeating it.
+Imports into one project at the same time take turns, batch by batch.
 """
 
 import json
@@ -22,7 +23,7 @@ from app.services.import_files import Record, read_records
 from app.services.import_mapping import Mapper
 from app.services.import_queueing import contradictions
 from app.services.import_rows import ImportRow, parse_record
-from app.services.import_store import ImportBatch, Stored
+from app.services.import_store import ImportBatch, Stored, take_turn
 
 BATCH = 500
 BATCH_BYTES = 8 * 1024 * 1024
@@ -122,6 +123,7 @@ def _store(
             refused[i] = str(error)
     with database.writing() as session:
         project = projects.by_slug(session, slug)
+        take_turn(session, project)
         places = list(rows)
         for place, reason in contradictions(session, project, list(rows.values())).items():
             refused[places[place]] = reason

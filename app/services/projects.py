@@ -73,7 +73,7 @@ def set_overlap(session: Session, project: Project, overlap: int) -> None:
 def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
     """Hand out work by another policy from now on.
 
-    Locks the project first, which imports share, then its comparisons: whoever leases, judges or
+    Locks the project first, as imports do, then its comparisons: whoever leases, judges or
     imports at the same moment counts with the old policy before, or with the new one after.
     """
     session.refresh(project, with_for_update={"key_share": True})
