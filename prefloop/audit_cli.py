@@ -71,7 +71,7 @@ def list_(
             [
                 row.entry.id,
                 f"{row.entry.happened_at:%Y-%m-%d %H:%M:%S}",
-                row.name or "–",
+                row.who or "–",
                 row.entry.action,
                 row.entry.subject,
             ]
@@ -86,6 +86,7 @@ def _as_json(row: "EntryRow") -> dict[str, object]:
         "id": row.entry.id,
         "happened_at": row.entry.happened_at.isoformat(),
         "by": row.name,
+        "operating_system_user": row.who if row.name is None else None,
         "action": row.entry.action,
         "subject": row.entry.subject,
         "details": row.entry.details,

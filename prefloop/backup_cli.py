@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 def backup(file: Annotated[Path, typer.Argument(help="A new file to write.")]) -> None:
     """Write all that is stored now into one file, while the server goes on. PostgreSQL needs
     pg_dump, pg_restore and psql on PATH or in the folder PG_BIN."""
+    from app.db import utc_now
     from app.services import backup as backups
 
     database = open_database(migrated=False)
-    backups.back_up(database, file, _programs())
+    backups.back_up(database, file, _programs(), now=utc_now())
     say(f"{file}: {file.stat().st_size:,} bytes, checked.")
 
 
@@ -33,13 +34,14 @@ def restore(
 ) -> None:
     """Replace everything in the database by a backup, after checking that it is whole."""
     from app import revisions
+    from app.db import utc_now
     from app.services import backup as backups
 
     database = open_database(migrated=False)
     try:
         revision = backups.revision_of(database, file, _programs())
         _confirm(database, yes)
-        backups.restore(database, file, _programs())
+        backups.restore(database, file, _programs(), now=utc_now())
         say(f"Restored {backups.contents(database)}.")
     finally:
         database.dispose()

@@ -61,11 +61,14 @@ def explained() -> Iterator[None]:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorates a server-side command so that its errors are explained."""
+    """Decorates a server-side command so that its errors are explained, and the audit log names the
+    user of the operating system who gave it."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with explained():
+        from app.operators import operated_by, operating_system_user
+
+        with explained(), operated_by(operating_system_user()):
             return function(*args, **kwargs)
 
     return run

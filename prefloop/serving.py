@@ -29,6 +29,7 @@ from uvicorn.config import STARTUP_FAILURE
 from app.errors import InvalidInput, PrefloopError
 from app.logs import configure_logs
 from app.metrics import forget_process
+from app.operators import operated_by
 from app.settings import Settings
 from prefloop.connections import Dealer, Worker
 
@@ -94,7 +95,9 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
         for number in STOPPING:
             # While it runs uvicorn handles them; afterwards it raises them again, when all is done.
             signal.signal(number, lambda *_: None)
-        server.run(sockets=[listener])
+        # What visitors do is not done by whoever started the server.
+        with operated_by(None):
+            server.run(sockets=[listener])
         return
     config = _config("prefloop.serving:app_of_worker", settings)
     with _environment_of_workers(settings):

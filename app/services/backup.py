@@ -7,10 +7,12 @@ and runs lie in folders of their own and are not part of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, inspect, select
 
@@ -19,7 +21,8 @@ from app.db import Database
 from app.errors import Conflict, InvalidInput
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, Project
-from app.services import backup_postgres, backup_sqlite
+from app.services import audit, backup_postgres, backup_sqlite
+from app.services.audit import Action
 from app.services.backup_postgres import PostgresPrograms
 
 MAGIC = {b"SQLite format 3\0": "sqlite", b"PGDMP": "postgresql"}
@@ -54,10 +57,12 @@ def contents(database: Database) -> Contents | None:
     return Contents(*(count or 0 for count in counted))
 
 
-def back_up(database: Database, path: Path, programs: PostgresPrograms) -> None:
-    """Write all that is committed now into a new file, which is checked before it gets its name."""
+def back_up(database: Database, path: Path, programs: PostgresPrograms, *, now: datetime) -> None:
+    """Write all that is committed now into a new file, which is checked before it gets its name.
+    The audit log has an entry of it before the first row is copied."""
     if revisions.current(database) is None:
         raise InvalidInput("The database has no tables, so there is nothing to back up.")
+    _write_down(database, Action.BACKUP_STARTED, path, {}, now=now)
     with _written_whole(path.absolute()) as partial:
         if database.is_sqlite:
             backup_sqlite.write(database, partial)
@@ -87,11 +92,12 @@ def revision_of(database: Database, path: Path, programs: PostgresPrograms) -> s
     return revision
 
 
-def restore(database: Database, path: Path, programs: PostgresPrograms) -> None:
+def restore(database: Database, path: Path, programs: PostgresPrograms, *, now: datetime) -> None:
     """Replace all that the database holds by a backup that `revision_of` has accepted.
 
     It happens in one transaction: after a failure everything is as before. Then the tables are
-    brought to this version.
+    brought to this version, and the audit log of the backup goes on with an entry that says where
+    the one ended whose place it took.
     """
     found = None if _is_missing(database) else revisions.current(database)
     if found is not None and found not in migrate.known_revisions():
@@ -99,12 +105,26 @@ def restore(database: Database, path: Path, programs: PostgresPrograms) -> None:
             f"The database is at revision {found}, which this version does not know, so it cannot "
             "be replaced safely. Use the version that it belongs to."
         )
+    replaced = None
+    if found is not None:
+        with database.reading() as session:
+            replaced = audit.last_hash(session)
     database.dispose()
     if database.is_sqlite:
         backup_sqlite.load(database, path)
     else:
         backup_postgres.load(database, path.absolute(), programs)
     migrate.upgrade(database)
+    _write_down(database, Action.RESTORED, path, {"replaced_log_ended_with": replaced}, now=now)
+
+
+def _write_down(
+    database: Database, action: Action, path: Path, details: Mapping[str, Any], *, now: datetime
+) -> None:
+    with database.writing() as session:
+        audit.record(
+            session, by=None, action=action, subject=f"file {path.name}", details=details, now=now
+        )
 
 
 def _is_missing(database: Database) -> bool:

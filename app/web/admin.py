@@ -51,6 +51,8 @@ def list_comparisons(
     people = [name for name in (wanted.annotator, wanted.other) if name]
     if people:
         readings.write_down(database, reviewer, slug, {"annotators": people})
+    elif any(row.judgments for row in found.rows):
+        readings.write_down(database, reviewer, slug, {"list": "comparisons"})
     return render(
         request,
         "admin/comparisons.html",

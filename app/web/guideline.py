@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy.orm import Session
 
 from app.db import Database, utc_now
 from app.models.accounts import Annotator
 from app.models.adjudications import CandidateStatus
 from app.services import candidates, guidelines, projects
+from app.web import readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.pages import render
 from app.web.visitors import DatabaseDep
 
 router = APIRouter(prefix="/admin/{slug}")
 
+STATUSES = (CandidateStatus.OPEN, CandidateStatus.ADOPTED, CandidateStatus.DROPPED)
 Draft = Annotated[str, Form()]
 Chosen = Annotated[list[UUID], Form(default_factory=list, max_length=candidates.MOST)]
 """The suggestions that are ticked."""
@@ -28,8 +30,7 @@ Chosen = Annotated[list[UUID], Form(default_factory=list, max_length=candidates.
 def edit_guideline(
     request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
 ) -> Response:
-    with database.reading() as session:
-        shown = _shown(session, reviewer, slug)
+    shown = _shown(database, reviewer, slug)
     return render(request, "admin/guideline.html", **shown)
 
 
@@ -55,8 +56,7 @@ def insert_candidates(
     markdown: Draft = "",
 ) -> Response:
     """The page again with the ticked suggestions at the end of the text; nothing is stored."""
-    with database.reading() as session:
-        shown = _shown(session, admin, slug, markdown, candidate)
+    shown = _shown(database, admin, slug, markdown, candidate)
     chosen = [found for found in shown["open"] if found.id in candidate]
     shown["markdown"] = candidates.insert_into(markdown, chosen)
     return render(request, "admin/guideline.html", **shown)
@@ -132,29 +132,30 @@ def _page(
     markdown: str,
     chosen: list[UUID],
 ) -> Response:
-    with database.reading() as session:
-        shown = _shown(session, admin, slug, markdown, chosen)
+    shown = _shown(database, admin, slug, markdown, chosen)
     return render(request, "admin/guideline.html", **shown)
 
 
 def _shown(
-    session: Session,
+    database: Database,
     reader: Annotator,
     slug: str,
     markdown: str | None = None,
     chosen: list[UUID] | None = None,
 ) -> dict[str, Any]:
-    project = projects.get_for(session, reader, slug)
-    versions = guidelines.versions(session, project)[::-1]
+    with database.reading() as session:
+        project = projects.get_for(session, reader, slug)
+        versions = guidelines.versions(session, project)[::-1]
+        waiting, *done = (candidates.list_for(session, project, status) for status in STATUSES)
+    if waiting or any(done):
+        # A suggestion may be what an annotator gave as a reason.
+        readings.write_down(database, reader, slug, {"list": "suggestions"})
     current = versions[0].markdown if versions else ""
     return {
         "project": project,
         "versions": versions,
-        "open": candidates.list_for(session, project, CandidateStatus.OPEN),
-        "done": [
-            *candidates.list_for(session, project, CandidateStatus.ADOPTED),
-            *candidates.list_for(session, project, CandidateStatus.DROPPED),
-        ],
+        "open": waiting,
+        "done": list(chain(*done)),
         "markdown": current if markdown is None else markdown,
         "chosen": chosen or [],
     }

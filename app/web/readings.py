@@ -13,7 +13,6 @@ from app.db import Database, utc_now
 from app.models.accounts import Annotator
 from app.rules.project_statistics import ProjectStatistics
 from app.services import audit, judgment_readings, statistics
-from app.services.audit import Action
 
 
 def write_down(
@@ -23,18 +22,10 @@ def write_down(
     details: Mapping[str, Any],
     comparisons: Collection[UUID] = (),
 ) -> None:
-    """That somebody saw what others judged, on these comparisons: stored before they see it."""
-    now = utc_now()
-    with database.writing() as session:
-        judgment_readings.note(session, reader, comparisons, now=now)
-        audit.record(
-            session,
-            by=reader,
-            action=Action.JUDGMENTS_READ,
-            subject=f"project {slug}",
-            details=details,
-            now=now,
-        )
+    """That somebody sees what others judged, one by one, on these comparisons: stored before they
+    see it. Figures over many (agreement, leaderboard, planning) need no entry."""
+    note(database, reader, comparisons)
+    audit.record_reading(database, reader, slug, details, now=utc_now())
 
 
 def note(database: Database, reader: Annotator, comparisons: Collection[UUID]) -> None:

@@ -14,6 +14,7 @@ from app.db import utc_now
 from app.errors import InvalidInput
 from app.services import adjudications, candidates, projects, triage
 from app.services.adjudications import Decision
+from app.web import readings
 from app.web.access import CurrentReviewer
 from app.web.comparison_query import CAUSES, OUTCOMES
 from app.web.pages import render
@@ -59,6 +60,8 @@ def show_queue(
         found = triage.page_of(session, project, reviewer, tag=tag.strip(), page=page)
         causes = adjudications.causes(session, project)
         outcomes = adjudications.outcomes(session, project)
+    if found.rows:
+        readings.write_down(database, reviewer, slug, {"list": "triage"})
     return render(
         request,
         "admin/triage.html",

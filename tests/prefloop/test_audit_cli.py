@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,37 @@ def test_a_changed_entry_is_named_and_the_exit_code_is_1(database: Database) -> 
     assert found.exit_code == 1
     assert "Audit entry 2 was changed" in found.stderr
     assert json.loads(found.stdout)["entries"] == 1
+
+
+def test_what_a_command_does_names_the_operating_systems_user(
+    database: Database, tmp_path: Path
+) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "Why?", "completions": ["so", "thus"]}\n')
+    out, backup = str(tmp_path / "bundle"), str(tmp_path / "b.db")
+    for command in (
+        ["project", "create", "p"],
+        ["import", "-p", "p", str(tmp_path / "rows.jsonl")],
+        ["export", "-p", "p", "--out", out],
+        ["user", "disable", "ada"],
+        ["db", "backup", backup],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+
+    rows = json.loads(audit("list", "--json").stdout)[::-1]
+    assert [row["action"] for row in rows if row["operating_system_user"] == me] == [
+        "project created",
+        "import started",
+        "import finished",
+        "export started",
+        "exported",
+        "person disabled",
+        "backup started",
+    ]
+    assert {row["by"] for row in rows} == {None}
+    assert me in audit("list", "--action", "exported").stdout
+    assert audit("verify").exit_code == 0
 
 
 def test_a_hash_that_is_not_in_the_log_is_an_error(database: Database) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database
 from app.errors import StorageUnavailable
 from app.models.accounts import Annotator, AuditEntry, Role
+from app.operators import operated_by
 from app.services import audit
 from app.services.audit import FIRST_PREVIOUS_HASH, Action, Verified
 
@@ -109,7 +110,6 @@ def test_the_database_refuses_to_change_or_remove_an_entry(database: Database) -
     assert verify(database).entries == 2
 
 
-@pytest.mark.own_database
 @pytest.mark.parametrize("clash", ["id", "previous_hash", "both"])
 def test_the_database_refuses_to_put_an_entry_in_the_place_of_another(
     database: Database, clash: str
@@ -138,6 +138,7 @@ def test_the_database_refuses_to_put_an_entry_in_the_place_of_another(
     assert verify(database).problem is None
 
 
+@pytest.mark.own_database
 def test_a_changed_field_breaks_the_chain_at_its_entry(database: Database, ada: Annotator) -> None:
     write(database, "a", "b", "c", by=ada)
     drop_triggers(database)
@@ -260,6 +261,53 @@ def test_the_lock_is_not_held_while_a_transaction_works(database: Database) -> N
     with database.reading() as session:
         subjects = list(session.scalars(select(AuditEntry.subject).order_by(AuditEntry.id)))
     assert subjects == ["quick", "slow"]
+
+
+def test_reading_the_same_again_soon_leaves_one_entry_and_anything_else_another(
+    database: Database, ada: Annotator
+) -> None:
+    eve = Annotator(name="eve", role=Role.REVIEWER, created_at=NOON)
+    with database.writing() as session:
+        session.add(eve)
+    lists, one = {"list": "comparisons"}, {"annotators": ["lin", "wu"]}
+    for reader, slug, details, minutes in (
+        (ada, "p", lists, 0),
+        (ada, "p", lists, 59),
+        (ada, "p", one, 59),
+        (ada, "q", lists, 59),
+        (eve, "p", lists, 59),
+        (ada, "p", one, 60),
+        (ada, "p", lists, 60),
+    ):
+        now = NOON + timedelta(minutes=minutes)
+        audit.record_reading(database, reader, slug, details, now=now)
+
+    with database.reading() as session:
+        found = audit.page_of(session, action=Action.JUDGMENTS_READ).rows[::-1]
+    assert [(row.name, row.entry.subject, row.entry.details) for row in found] == [
+        ("ada", "project p", lists),
+        ("ada", "project p", one),
+        ("ada", "project q", lists),
+        ("eve", "project p", lists),
+        ("ada", "project p", lists),
+    ]
+
+
+def test_what_nobody_signed_in_did_names_who_gave_the_command(
+    database: Database, ada: Annotator
+) -> None:
+    with operated_by("root"):
+        write(database, "by hand")
+        write(database, "by ada", by=ada)
+        with operated_by(None):
+            write(database, "by a server that root started")
+    write(database, "later")
+
+    with database.reading() as session:
+        rows = audit.page_of(session).rows[::-1]
+    assert [row.who for row in rows] == ["root", "ada", None, None]
+    assert rows[0].entry.details == {"n": 1, "operating_system_user": "root"}
+    assert verify(database).problem is None
 
 
 def test_pages_show_the_newest_first_and_find_actions_and_people(

@@ -273,6 +273,7 @@ def test_reading_what_others_judged_is_written_down_with_who_and_what(site: Site
     assert link is not None
     reviewer.get(link[1])
     reviewer.get("/admin/kitchen/annotators")
+    reviewer.get("/admin/kitchen/annotators")
     with site.database.reading() as session:
         comparison, annotators = audit.page_of(session, action=Action.JUDGMENTS_READ).rows[::-1]
         project = projects.by_slug(session, "kitchen")
