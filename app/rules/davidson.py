@@ -4,13 +4,15 @@ Davidson 1970, JASA 65, 317. Log-linear in theta = ln pi and ln nu; the score, w
 ties, stays sufficient for the strengths.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csgraph, csr_matrix
 
-from app.rules.bootstrap import Floats
+from app.rules.bootstrap import FEWEST_UNITS, Floats, Statistic
 from app.rules.bradley_terry import Contests, components
+from app.rules.proportions import Z95
 
 _MAX_STEPS = 100
 _TOLERANCE = 1e-10
@@ -53,6 +55,37 @@ def fit(contests: Contests) -> Davidson | None:
         if np.abs(step).max() <= _TOLERANCE:
             return Davidson(strengths=theta - theta.mean(), nu=float(np.exp(log_nu)))
     raise ArithmeticError("Davidson's model does not converge on connected contests")
+
+
+def nu_interval(contests: Contests, found: Davidson) -> Statistic:
+    """nu with an interval from leaving out one group after the other (jackknife) on its logarithm.
+
+    n counts judgments. There is no interval without ties, of few groups, and where the maximum
+    does not exist without one of them.
+    """
+    groups = np.unique(contests.groups[contests.wins.any(axis=1)])
+    n, g = int(contests.wins.sum()), len(groups)
+    if found.nu == 0 or g < FEWEST_UNITS:
+        reason = "too_few_for_interval" if found.nu else "no_ties"
+        return Statistic(value=found.nu, n=n, reason=reason)
+    logarithms = []
+    for group in groups:
+        kept = contests.groups != group
+        without = fit(
+            Contests(
+                first=contests.first[kept],
+                second=contests.second[kept],
+                groups=contests.groups[kept],
+                wins=contests.wins[kept],
+                n_sources=contests.n_sources,
+            )
+        )
+        if without is None or without.nu == 0:
+            return Statistic(value=found.nu, n=n, reason="not_resampled")
+        logarithms.append(math.log(without.nu))
+    error = math.sqrt(g - 1) * float(np.std(logarithms))
+    low, high = (found.nu * math.exp(sign * Z95 * error) for sign in (-1, 1))
+    return Statistic(value=found.nu, low=low, high=high, n=n)
 
 
 def _counts(contests: Contests) -> tuple[Floats, Floats]:

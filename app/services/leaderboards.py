@@ -27,6 +27,8 @@ from app.services.comparison_filters import ComparisonFilter
 MOST_SOURCES = 30
 """The sources with most judgments; strengths of more would make the page slow."""
 MOST_PAIRS = 100
+RIDGE = 1.0
+"""Of the provisional strengths where the maximum likelihood does not exist."""
 UNKNOWN_SOURCE = "unknown"
 
 
@@ -36,6 +38,8 @@ class SourceRow:
     rating: Rating
     by_skill: Statistic
     """The strength by crowd-Bradley-Terry, which weighs annotators and takes their sides off."""
+    provisional: Statistic | None
+    """The strength under a prior, N(0, 1 / RIDGE), where sources fall apart; None elsewhere."""
 
     @property
     def arena(self) -> Statistic:
@@ -75,6 +79,8 @@ class Board:
     """Sources whose strengths could be compared with each other; one part where there are any."""
     davidson: Davidson | None
     """None where its maximum does not exist."""
+    nu: Statistic | None
+    """The weight of ties in it."""
     cycles: Statistic
     """Share of triples of sources that go round."""
     pairs: list[PairRow]
@@ -91,16 +97,20 @@ def for_project(statistics: ProjectStatistics, by_skill: Fitted[str] | None = No
     sources, left_out = _sources(pairs)
     contests = _contests(pairs, sources)
     found = leaderboard(contests)
+    is_apart = found.reason == "not_connected"
+    provisional = leaderboard(contests, ridge=RIDGE) if is_apart else None
+    ties = davidson.fit(contests) if found.n else None
     wins = contests.win_matrix()
     names = [source or UNKNOWN_SOURCE for source in sources]
     fits = [] if found.reason else _fits(found, wins, sources)
     return Board(
-        rows=_rows(found, sources, by_skill),
+        rows=_rows(found, provisional, sources, by_skill),
         judgments=found.n,
         ties=found.ties,
         reason=found.reason,
         parts=[[names[i] for i in part] for part in found.components],
-        davidson=davidson.fit(contests) if found.n else None,
+        davidson=ties,
+        nu=None if ties is None else davidson.nu_interval(contests, ties),
         cycles=cyclic_triples(wins),
         pairs=fits[:MOST_PAIRS],
         pairs_left_out=max(0, len(fits) - MOST_PAIRS),
@@ -143,7 +153,10 @@ def _contests(pairs: Sequence[SourcePair], sources: Sequence[str | None]) -> Con
 
 
 def _rows(
-    found: Leaderboard, sources: Sequence[str | None], by_skill: Fitted[str] | None
+    found: Leaderboard,
+    provisional: Leaderboard | None,
+    sources: Sequence[str | None],
+    by_skill: Fitted[str] | None,
 ) -> list[SourceRow]:
     fitted = {} if by_skill is None else by_skill.of
     # Whatever is not fitted has imported judgments only, whose sides nobody knows.
@@ -154,8 +167,9 @@ def _rows(
             name=source or UNKNOWN_SOURCE,
             rating=rating,
             by_skill=fitted.get(source or NO_SOURCE, missing),
+            provisional=None if provisional is None else provisional.ratings[i].strength,
         )
-        for source, rating in zip(sources, found.ratings, strict=True)
+        for i, (source, rating) in enumerate(zip(sources, found.ratings, strict=True))
     ]
     return sorted(rows, key=lambda row: (row.rating.rank or 0, row.name))
 

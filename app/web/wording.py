@@ -5,6 +5,7 @@ REASONS = {
     "no_overlap": "no comparison has two such judgments yet",
     "one_category": "all gave the same verdict, so chance alone cannot be told apart",
     "too_few_for_interval": "too few independent prompts or comparisons for an interval",
+    "no_ties": "there are no ties",
     "no_order": "no order of the verdicts",
     "no_shown_sides": "no side recorded",
     "no_gold": "no known answers judged",

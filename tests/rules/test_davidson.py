@@ -29,6 +29,31 @@ def test_two_sources_by_hand():
     assert found.tie_rate == pytest.approx(1.5 / 3.5)
 
 
+def test_the_interval_of_nu_is_that_of_the_delta_method_where_groups_are_alike():
+    """With two sources ln nu = ln t - (ln a + ln b) / 2, whose variance is 1 / t + 1 / (4 a) +
+    1 / (4 b); 40 groups of five random judgments each are nearly independent judgments."""
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(20):
+        wins = rng.multinomial(5, [0.5, 0.2, 0.3], size=40)
+        contests = Contests(
+            first=np.zeros(40, int), second=np.ones(40, int), groups=np.arange(40),
+            wins=wins, n_sources=2,
+        )  # fmt: skip
+        found = davidson.nu_interval(contests, davidson.fit(contests))
+        assert (found.n, found.value) == (200, pytest.approx(davidson.fit(contests).nu))
+        errors.append(math.log(found.high / found.low) / 3.92)
+
+    assert np.mean(errors) == pytest.approx(math.sqrt(1 / 60 + 1 / 400 + 1 / 160), rel=0.08)
+
+
+def test_nu_without_ties_or_with_few_groups_has_no_interval():
+    without = pair_contests([0, 0], [1, 1], [[3, 1, 0], [2, 2, 0]], 2)
+    assert davidson.nu_interval(without, davidson.fit(without)).reason == "no_ties"
+    few = pair_contests([0], [1], [[8, 2, 6]], 2)
+    assert davidson.nu_interval(few, davidson.fit(few)).reason == "too_few_for_interval"
+
+
 def test_without_ties_it_is_bradley_terry():
     contests = pair_contests([0, 1, 0], [1, 2, 2], [[5, 3, 0], [4, 4, 0], [6, 2, 0]], 3)
 

@@ -80,6 +80,21 @@ def test_a_source_that_never_lost_is_a_part_of_its_own(database: Database) -> No
     assert board.davidson is None
 
 
+def test_where_strengths_are_undefined_those_under_a_prior_are_provisional(
+    database: Database,
+) -> None:
+    """One win: the mode under N(0, 1) solves 1 / (1 + e^(2 x)) = x."""
+    board = board_of(database, [contest(0, ("a", "b"), 1)])
+    assert board.reason == "not_connected"
+    told = {row.name: row.provisional for row in board.rows}
+    assert told["a"] is not None
+    assert told["b"] is not None
+    x = told["a"].value
+    assert x is not None
+    assert 1 / (1 + math.exp(2 * x)) == pytest.approx(x)
+    assert told["b"].value == pytest.approx(-x)
+
+
 def test_sources_that_go_round_are_counted_and_equally_strong(database: Database) -> None:
     board = board_of(
         database,
