@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 import migrations
 from app import revisions
 from app.db import Database, utc_now
-from app.models.projects import Project
+from app.models.projects import Comparison, Project
 from app.models.tallies import ProjectContent
 from app.services import queue, statistics, tallies
 
@@ -49,13 +49,22 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
                     if before == after and not statistics.is_outdated(session, project.id):
                         continue
                     projects.append(project.id)
-                    # In the same transaction: nobody finds new tables without their sums.
-                    if session.get(ProjectContent, project.id) is None:
+                    # In the same transaction: nobody finds new tables without their sums. Those of
+                    # larger comparisons once counted sides.
+                    if session.get(ProjectContent, project.id) is None or _has_larger(
+                        session, project
+                    ):
                         tallies.rebuild(session, project, queue.policy_of(project))
                 session.flush()
     for project_id in projects:
         statistics.catch_up(database, project_id, now=utc_now())
     return before
+
+
+def _has_larger(session: Session, project: Project) -> bool:
+    """Whether a comparison of the project has more than two completions."""
+    larger = select(Comparison.id).where(Comparison.project_id == project.id, Comparison.size > 2)
+    return session.scalar(larger.limit(1)) is not None
 
 
 def downgrade(database: Database, revision: str) -> None:

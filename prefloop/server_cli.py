@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 db = typer.Typer(help="The database: tables, backups.", no_args_is_help=True)
 user = typer.Typer(help="People who sign in.", no_args_is_help=True)
+MOST_DIFFERENCES = 20
+"""Of a project that are printed."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -90,10 +92,49 @@ def db_upgrade() -> None:
 
 @db.command("check")
 @command
-def db_check() -> None:
-    """Exit 0 where the database answers and has the tables of this version."""
+def db_check(
+    sums: Annotated[
+        bool,
+        typer.Option(
+            "--sums",
+            help="Also compute the sums behind the pages from all judgments, minutes for millions.",
+        ),
+    ] = False,
+) -> None:
+    """Exit 0 where the database answers and has the tables of this version; with --sums also only
+    where every kept sum is what the judgments say."""
     database = open_database()
+    if sums:
+        _check_sums(database)
     say(f"{database.url.render_as_string(hide_password=True)}: up to date.")
+
+
+def _check_sums(database: "Database") -> None:
+    from sqlalchemy import select
+
+    from app.errors import PrefloopError
+    from app.models.projects import Project
+    from app.services import projects, queue, statistics, tallies
+
+    with database.reading() as session:
+        slugs = session.scalars(select(Project.slug).order_by(Project.slug)).all()
+    drifted = []
+    for slug in slugs:
+        say(f"{slug}: adding up all judgments …")
+        # One state of the database, so people may go on judging.
+        with database.reading() as session:
+            project = projects.by_slug(session, slug)
+            found = statistics.check(session, project.id)
+            found += tallies.check(session, project, queue.policy_of(project))
+        for line in found[:MOST_DIFFERENCES]:
+            print(f"{slug}: {line}")
+        if found:
+            drifted.append(f"{slug} ({len(found)})")
+    if drifted:
+        raise PrefloopError(
+            f"Kept sums differ from what the judgments say in {', '.join(drifted)}. Pages of these "
+            "projects may be wrong, the judgments are not. Report it with the lines above."
+        )
 
 
 @user.command("add")

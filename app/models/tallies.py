@@ -55,7 +55,7 @@ class AnnotatorDay(Base):
     both_bad: Mapped[int] = mapped_column(default=0)
     ranking: Mapped[int] = mapped_column(default=0)
     sided: Mapped[int] = mapped_column(default=0)
-    """Verdicts for a side that is known to have been shown."""
+    """Verdicts for one of two sides that are known to have been shown."""
     first_side: Mapped[int] = mapped_column(default=0)
     """Those of them for side A."""
     shared: Mapped[int] = mapped_column(default=0)

@@ -58,7 +58,8 @@ def contribution(votes: Sequence[Vote], *, gold: bool, size: int) -> Contributio
         sums = days[vote.annotator_id, vote.day]
         sums["counted"] += 1
         sums[vote.verdict] += 1
-        if vote.side is not None:
+        # Of more than two, chance would not be one half.
+        if vote.side is not None and size == 2:
             sums["sided"] += 1
             sums["first_side"] += vote.side == 0
         others = len(counted) - 1

@@ -69,7 +69,8 @@ def for_slice(
     ties: Ties = "with",
     name: str = "",
 ) -> AnnotatorMatrix:
-    """The same over the judgments of a slice, as far as `comparison_search.find` reaches. Raises
+    """The same over the judgments of a slice, as far as `comparison_search.find` reaches. Between
+    two sources, as in agreement by sources, a label says which source is preferred. Raises
     InvalidInput where the filter names an annotator or a version that is not there."""
     found = comparison_search.find(session, project, wanted)
     given = counted_judgments.read(
@@ -77,13 +78,18 @@ def for_slice(
         project,
         *comparison_search.judgments_of(session, project, wanted),
         comparisons=found.ids,
+        with_contests=wanted.sources is not None,
     )
-    people = given.people
+    people, labels = given.people, given.labels
+    if given.contests is not None:
+        # Which of the two is called first changes no kappa, if it is the same in all comparisons.
+        first, second = given.contests.sources.T
+        labels = np.where((first > second) & (labels < len(DECISIVE)), 1 - labels, labels)
     pairs = annotator_pairs(
         Judgments(
             items=given.items,
             annotators=given.annotators,
-            labels=given.labels,
+            labels=labels,
             n_items=len(found.ids),
             n_annotators=len(people),
             n_labels=len(LABELS),

@@ -53,6 +53,13 @@ def test_three_votes_on_two_completions_add_up_by_hand() -> None:
     assert (cy["tie"], cy["sided"], cy["credit"]) == (1, 0, 0)
 
 
+def test_of_three_completions_no_verdict_is_for_the_left_or_the_right() -> None:
+    found = contribution([vote(1, 2, side=0), vote(2, 0, side=2)], gold=False, size=3)
+    for number in (1, 2):
+        sums = found.days[UUID(int=number), MONDAY]
+        assert (sums["preferred"], sums["sided"], sums["first_side"]) == (1, 0, 0)
+
+
 def test_a_single_vote_is_shared_with_nobody() -> None:
     found = contribution([vote(1, 1)], gold=False, size=2)
     assert (found.votes, found.contested) == ((0, 1, 0, 0), False)

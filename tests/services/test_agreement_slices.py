@@ -18,8 +18,16 @@ from helpers.slices import FEW, GRADED, MAY_4, MAY_11, by, graded_peer, read, to
 
 from app.db import Database
 from app.rules.project_statistics import Dimension
-from app.services import agreement, agreement_slices, guidelines, leaderboards, planning
+from app.services import (
+    agreement,
+    agreement_slices,
+    annotator_matrix,
+    guidelines,
+    leaderboards,
+    planning,
+)
 from app.services.agreement_slices import SliceAgreement
+from app.services.comparison_filters import ComparisonFilter
 
 SIX = [
     voted(1, ("a", "b"), ["x"], (1, 3, MAY_4), (1, 3, MAY_4)),
@@ -92,6 +100,33 @@ def test_a_pair_of_sources_is_one_whichever_stood_first(six: Database) -> None:
     assert {(s.value, s.n, s.reason) for s in single.statistics.values()} == {
         (None, 0, "no_overlap")
     }
+
+
+def test_kappa_between_two_sources_says_which_source_is_preferred(database: Database) -> None:
+    make_project(database, pairs=0)
+    # w0 and w1 prefer a and a six times, a and b, b and b; then the same with b stored first.
+    preferred = [(1, 1)] * 6 + [(1, 2), (2, 2)]
+    records = [voted(n, ("a", "b"), [], *on(given)) for n, given in enumerate(preferred)]
+    records += [
+        voted(n, ("b", "a"), [], *on((3 - one, 3 - other)))
+        for n, (one, other) in enumerate(preferred, start=8)
+    ]
+    assert not import_plain(database, records).rejected
+    found = read(database)
+    with database.reading() as session:
+        by_source = annotator_matrix.for_slice(
+            session, project_of(session), ComparisonFilter(show="judged", sources=("a", "b"))
+        )
+        as_stored = annotator_matrix.for_project(session, found)
+
+    # They agree on 7 of 8; by chance on 7/8 * 6/8 + 1/8 * 2/8 of them.
+    assert [cell.kappa.value for cell in by_source.cells.values()] == [pytest.approx(0.6)] * 2
+    # By what is stored first, labels are balanced and chance is one half.
+    assert [cell.kappa.value for cell in as_stored.cells.values()] == [pytest.approx(0.75)] * 2
+
+
+def on(verdicts: tuple[int, int]) -> list[tuple[int, None, date]]:
+    return [(verdict, None, MAY_4) for verdict in verdicts]
 
 
 def test_strength_is_the_mean_of_the_decisive_judgments_half_a_step_up(six: Database) -> None:

@@ -256,7 +256,11 @@ def check_annotators(rows, found):
         assert row.last_judged_at == max(j.received_at for j in given)
         times = [j.active_ms for j in given if j.active_ms is not None]
         assert row.median_active_ms == (round(median(times)) if times else None)
-        sided = [j for j in counted if j.assignment_id and j.preferred_id]
+        sided = [
+            j
+            for j in counted
+            if j.assignment_id and j.preferred_id and rows.comparisons[j.comparison_id].size == 2
+        ]
         on_the_left = [j.shown_order[0] == j.preferred_id.hex for j in sided]
         assert row.left_rate.n == len(sided)
         assert row.left_rate.value == (pytest.approx(mean(on_the_left)) if sided else None)
