@@ -90,17 +90,21 @@ def page_of(
     """One page of the reviewer's queue: what they judged themselves and what is adjudicated is not
     in it."""
     queue, is_cut = _queue(session, project, reviewer, tag)
-    contested = count(session, project, "contested")
     page, pages = clamp_page(page, len(queue), per_page)
     return TriagePage(
         rows=_rows(session, reviewer, queue[(page - 1) * per_page : page * per_page], queue),
         page=page,
         pages=pages,
         total=len(queue),
-        contested=contested,
-        undecided=contested - adjudications.count_contested(session, project),
+        contested=count(session, project, "contested"),
+        undecided=count_undecided(session, project),
         is_cut=is_cut,
     )
+
+
+def count_undecided(session: Session, project: Project) -> int:
+    """Contested comparisons that nobody has adjudicated."""
+    return count(session, project, "contested") - adjudications.count_contested(session, project)
 
 
 def next_for(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.db import utc_now
 from app.errors import InvalidInput
-from app.services import adjudications, candidates, projects, triage
+from app.services import adjudications, candidates, projects, reasons, triage
 from app.services.adjudications import Decision
 from app.web import readings
 from app.web.access import CurrentReviewer
@@ -87,6 +87,55 @@ def go_to_next(
     if comparison is not None:
         address += f"/{comparison}"
     return RedirectResponse(address, status_code=303)
+
+
+@router.get("/reasons")
+def show_reasons(
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    undecided: bool = False,
+) -> Response:
+    """Of decided comparisons; of others only where that is asked for, because who reads them no
+    longer decides blind."""
+    with database.reading() as session:
+        project = projects.get_for(session, reviewer, slug)
+        read = reasons.of_undecided if undecided else reasons.of_decided
+        groups = read(session, project)
+        totals = {row.cause: row.total for row in adjudications.causes(session, project)}
+        left = triage.count_undecided(session, project)
+    seen = set[UUID]().union(*(group.comparisons for group in groups))
+    if seen:
+        details = {"reasons": "undecided" if undecided else "decided"}
+        readings.write_down(database, reviewer, slug, details, seen)
+    return render(
+        request,
+        "admin/reasons.html",
+        project=project,
+        groups=groups,
+        totals=totals,
+        left=left,
+        undecided=undecided,
+        cause_names=CAUSES,
+        decisions=reasons.DECISIONS,
+    )
+
+
+@router.post("/reasons/{comparison_id}")
+def suggest_reason(
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    slug: str,
+    comparison_id: UUID,
+    text: Annotated[str, Form()],
+    undecided: Annotated[bool, Form()] = False,
+) -> Response:
+    with database.writing() as session:
+        project = projects.get_for(session, reviewer, slug)
+        candidates.propose(session, project, comparison_id, text, by=reviewer, now=utc_now())
+    query = "?undecided=true" if undecided else ""
+    return RedirectResponse(f"/admin/{slug}/triage/reasons{query}", status_code=303)
 
 
 @router.get("/{comparison_id}")

@@ -98,6 +98,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/admin/{slug}/guideline/candidates/{candidate_id}/drop": {"markdown": GUIDELINE},
     "/admin/{slug}/guideline/candidates/{candidate_id}/reopen": {"markdown": GUIDELINE},
     "/admin/{slug}/comparisons/{comparison_id}/candidates": {"text": "Say what counts."},
+    "/admin/{slug}/triage/reasons/{comparison_id}": {"text": "Say what counts."},
     "/admin/{slug}/triage/{comparison_id}": {"outcome": "split", "cause": "taste", "note": "so"},
     "/admin/{slug}/exports": {},
     "/account/password": {"new_password": PASSWORD},

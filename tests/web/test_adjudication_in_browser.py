@@ -119,6 +119,10 @@ def test_the_pages_have_no_accessibility_violation_and_fit_a_phone(
     look("comparison")
     page.goto(f"{address}/admin/kitchen/triage")
     look("triage")
+    for query in ("", "?undecided=true"):
+        page.goto(f"{address}/admin/kitchen/triage/reasons{query}")
+        page.get_by_text("It is short.", exact=True).wait_for()
+        look(f"reasons{query}")
     page.goto(f"{address}/admin/kitchen/comparisons?cause=underspecified&tag=")
     page.get_by_text("Filter", exact=True).click()
     look("comparisons")

@@ -241,6 +241,47 @@ def test_a_suggestion_goes_from_a_reason_into_the_next_version(split: Site) -> N
     assert 'name="candidate"' not in page
 
 
+def test_reasons_come_together_by_cause_without_names_and_verdicts(split: Site) -> None:
+    vera = reviewer_of(split)
+    reasons = f"{TRIAGE}/reasons"
+    assert "Nothing is adjudicated yet" in words(vera.get(reasons).text)
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 0
+    first = next_of(vera)
+    vera.post(first, {"outcome": "split", "cause": "taste", "note": "Say whether short is better."})
+    vera.post(next_of(vera), {"outcome": "tie", "cause": "taste"})
+
+    page = vera.get(reasons)
+    text = words(page.text)
+    assert "Taste 2 comparisons" in text
+    for reason in RATIONALES:
+        assert f"{reason} 2 times, comparisons 1 of 2 2 of 2" in text
+    assert "Say whether short is better. on one comparison" in text
+    for secret in ("wilma", "fred", "secret-", "prefers"):
+        assert secret not in page.text
+    address = re.search(rf'action="({reasons}/[^"]+)"', page.text)
+    assert address is not None
+    form = re.search(rf'action="({reasons}/[^"]+)".*?name="text" value="([^"]+)"', page.text, re.S)
+    assert form is not None
+    answer = vera.post(form[1], {"text": form[2]})
+    assert answer.headers["location"] == reasons
+    assert words(vera.get(reasons).text).count("suggested") == 1
+    assert form[2] in vera.get("/admin/kitchen/guideline").text
+
+
+def test_reasons_of_what_is_not_decided_stand_apart_and_end_blindness(split: Site) -> None:
+    vera = reviewer_of(split)
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 0
+    text = words(vera.get(f"{TRIAGE}/reasons?undecided=true").text)
+    assert "Not decided yet 2 comparisons" in text
+    assert RATIONALES[0] in text
+    assert "marked as not blind" in text
+    assert words(vera.get(TRIAGE).text).count("votes seen") == 2
+    with split.database.reading() as session:
+        entry = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert entry is not None
+    assert (entry.action, entry.details) == ("judgments read", {"reasons": "undecided"})
+
+
 def test_a_filter_that_makes_no_sense_is_refused_in_one_sentence(split: Site) -> None:
     visit = reviewer_of(split)
     for query, sentence in (
