@@ -107,15 +107,32 @@ function beat() {
   fetch(heartbeat, { method: "POST", headers }).catch(() => {});
 }
 
+const isShown = (entry) => entry.url === form()?.getAttribute("action");
+
 document.addEventListener("outbox:delivered", ({ detail }) => {
   if (detail.entry.project !== section().dataset.project) return;
+  // A verdict from before leaves alone what is half written on another comparison.
+  if (form() && !isShown(detail.entry)) return say("A verdict from before is saved.");
   htmx.swap("#comparison", detail.html, { swapStyle: "outerHTML" });
   const progress = section().querySelector(".progress .num")?.textContent ?? "";
   say(`Saved. ${progress}`);
 });
 document.addEventListener("outbox:refused", ({ detail }) => {
   document.getElementById("notice").innerHTML = detail.html;
-  if (detail.entry.url === form()?.getAttribute("action")) setBusy(false);
+  if (isShown(detail.entry)) setBusy(false);
+});
+// The other tab has the answer; the server gives this one whatever comes next.
+document.addEventListener("outbox:elsewhere", ({ detail }) => {
+  if (isShown(detail.entry)) location.reload();
+});
+// To skip and flag goes through htmx. What a proxy answers in the server's place, or a network that
+// wants a sign-in first, is no comparison; the server's own errors name where they are shown.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { xhr, elt } = detail;
+  if (xhr.getResponseHeader("X-Prefloop-Judgment") ?? xhr.getResponseHeader("HX-Retarget")) return;
+  detail.shouldSwap = false;
+  elt.querySelector(".dialog-result").textContent =
+    "Something between this browser and the server answered in its place. Try again.";
 });
 // htmx says this of every new piece of the page, whoever asked for it.
 document.addEventListener("htmx:load", ({ detail }) => {

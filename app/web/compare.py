@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.threads import NEXT_SECONDS, short, short_within
 from app.web.access import CurrentAnnotator
 from app.web.pages import render
+from app.web.receipts import Receipt, mark
 from app.web.visitors import DatabaseDep, SettingsDep
 
 router = APIRouter(prefix="/projects/{slug}")
@@ -152,7 +153,8 @@ def submit_judgment(
         seen.outcome = metrics.outcome_of(replayed=stored.replayed, late=stored.late)
         leased = _lease_next(session, project, annotator, settings, now)
     work = _work(database, annotator, settings, leased)
-    return render(request, "_comparison.html", work=work)
+    receipt = Receipt.REPLAYED if stored.replayed else Receipt.STORED
+    return mark(render(request, "_comparison.html", work=work), receipt)
 
 
 @router.post("/assignments/{assignment_id}/skip")
@@ -172,7 +174,7 @@ def skip_comparison(
         judgments.skip(session, annotator, assignment_id, reason, now=now)
         leased = _lease_next(session, project, annotator, settings, now)
     work = _work(database, annotator, settings, leased)
-    return render(request, "_comparison.html", work=work)
+    return mark(render(request, "_comparison.html", work=work), Receipt.SKIPPED)
 
 
 @router.post("/assignments/{assignment_id}/flag")
@@ -188,7 +190,7 @@ def flag_comparison(
     with database.writing() as session:
         _project_of(session, annotator, slug, assignment_id)
         judgments.flag(session, annotator, assignment_id, reason, now=utc_now())
-    return render(request, "_flagged.html")
+    return mark(render(request, "_flagged.html"), Receipt.FLAGGED)
 
 
 @router.post("/assignments/{assignment_id}/heartbeat")

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import PrefloopError, SignInRequired, StorageUnavailable
 from app.web.pages import render, wants_fragment
+from app.web.receipts import mark_refusal
 from app.web.security import add_security_headers
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ async def _domain_error(request: Request, error: Exception) -> Response:
         return answer(request, error.status, SENTENCES[error.status])
     response = answer(request, error.status, str(error))
     response.headers.update(error.headers)
-    return response
+    return mark_refusal(request, response)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -104,7 +105,8 @@ async def _invalid_form(request: Request, error: Exception) -> Response:
         for problem in cast(RequestValidationError, error).errors()
     ]
     what = "request" if _from_a_program(request) else "form"
-    return answer(request, 422, f"The {what} could not be read. {'; '.join(problems)}.")
+    sentence = f"The {what} could not be read. {'; '.join(problems)}."
+    return mark_refusal(request, answer(request, 422, sentence))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

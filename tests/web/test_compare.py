@@ -76,6 +76,37 @@ def test_the_same_key_sent_again_is_answered_the_same_and_stored_once(site: Site
     assert count(site, Judgment) == 1
 
 
+def test_only_the_routes_own_word_on_a_verdict_is_marked_as_final(site: Site) -> None:
+    visit = site.signed_in("ada")
+    action = action_of(visit.get("/projects/kitchen/compare").text)
+    verdict = {"verdict": "A", "strength": "2", "idempotency_key": KEY}
+    other = action.rpartition("/")[0] + "/00000000-0000-0000-0000-000000000000"
+
+    def answer(path: str, form: dict[str, str], **headers: str) -> tuple[int, str | None]:
+        response = visit.post(path, form, headers={"HX-Request": "true", **headers})
+        return response.status_code, response.headers.get("x-prefloop-judgment")
+
+    session = visit.client.cookies["prefloop_session"]
+    visit.client.cookies.clear()
+    # Nobody is signed in, so the stranger's form token is wrong too; both pass with a sign-in.
+    assert answer(f"{action}/judgment", verdict) == (403, None)
+    visit.client.cookies["prefloop_session"] = session
+    stale = {**verdict, "csrf_token": "of an earlier session"}
+    assert answer(f"{action}/judgment", stale) == (403, None)
+    assert answer(f"{action}/judgment/more", verdict) == (404, None)
+    assert answer(f"{other}/judgment", verdict) == (404, "refused")
+    assert answer(f"{action}/judgment", {**verdict, "strength": "9"}) == (422, "refused")
+    assert answer(f"{action}/judgment", {**verdict, "strength": "many"}) == (422, "refused")
+    assert answer(f"{action}/flag", {"reason": "It is harmful or illegal"}) == (200, "flagged")
+    assert answer(f"{action}/judgment", verdict) == (200, "stored")
+    assert answer(f"{action}/judgment", verdict) == (200, "replayed")
+    again = {**verdict, "idempotency_key": "x" * 16}
+    assert answer(f"{action}/judgment", again) == (409, "refused")
+    assert answer(f"{action}/skip", {"reason": "It is upsetting"}) == (409, "refused")
+    following = action_of(visit.get("/projects/kitchen/compare").text)
+    assert answer(f"{following}/skip", {"reason": "It is upsetting"}) == (200, "skipped")
+
+
 def test_another_verdict_on_the_same_assignment_is_a_conflict_shown_in_the_notice(
     site: Site,
 ) -> None:
