@@ -98,6 +98,7 @@ def everything(judgments: Judgments) -> object:
         annotators=names[: judgments.n_annotators],
         labels=list(LABELS),
         seen=list(LABELS),
+        listed=list(LABELS),
     )
     return agreement_object(data, Options(order=("A", "tie", "B")))
 

@@ -38,7 +38,8 @@ def agreement(  # noqa: PLR0913, PLR0917 - typer makes an option of each
         Path | None,
         typer.Option(
             help='Instead of a project: JSONL rows {"item": …, "annotator": …, "label": …}, gzip '
-            'too. The label "skip" or null is missing; rows with `repeat` or `gold` do not count.'
+            'too. The label "skip" or null is missing; rows with `repeat` or `gold` do not count. '
+            "Kappas are of every pair of annotators, of more than 500 of pairs that share an item."
         ),
     ] = None,
     categories: Annotated[

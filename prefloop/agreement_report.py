@@ -164,13 +164,14 @@ def _model(data: JudgmentFile, name: str, options: Options) -> dict[str, Any]:
     )
     if not found.converged:
         say(f"{name} did not settle; its figures are provisional.")
-    labels, posterior = data.labels, found.posterior.tolist()
+    told = [data.labels.index(label) for label in data.listed]
+    posterior, priors = found.posterior[:, told].tolist(), found.priors[told].tolist()
     return {
         "posterior": {
-            item: dict(zip(labels, posterior[place[i]], strict=True))
+            item: dict(zip(data.listed, posterior[place[i]], strict=True))
             for i, item in enumerate(items)
         },
-        "priors": dict(zip(labels, found.priors.tolist(), strict=True)),
+        "priors": dict(zip(data.listed, priors, strict=True)),
         "annotators": {
             person: {
                 **_ends("accuracy", *accuracy),

@@ -40,9 +40,11 @@ class JudgmentFile:
     annotators: list[Id]
     """In ascending order, numbers before texts, so that the order of lines changes no figure."""
     labels: list[str]
-    """The declared ones as declared; else those seen, in ascending order."""
+    """The declared ones as declared; else those seen, in ascending order, for the same reason."""
     seen: list[str]
     """Labels in order of first appearance."""
+    listed: list[str]
+    """Labels in the order in which they are told: as declared, else as they first appeared."""
 
 
 def read_judgments(path: Path, categories: Sequence[str] | None = None) -> JudgmentFile:
@@ -138,6 +140,7 @@ def _numbered(path: Path, columns: _Columns, categories: Sequence[str] | None) -
         annotators=people,
         labels=names,
         seen=list(columns.labels),
+        listed=list(columns.labels if categories is None else categories),
     )
 
 

@@ -237,10 +237,15 @@ def test_a_and_b_may_change_places(measured):
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_columns_beside_the_known_ones_such_as_the_side_shown_change_nothing(measured):
-    rows = crowd()
+def test_labels_come_in_the_order_in_which_they_appear_and_annotators_are_every_pair(measured):
+    rows = [row(1, "z", "tie"), row(1, "b", "B"), row(2, "a", 10), row(2, "z", 9), row(3, "c", "B")]
 
-    assert measured([{**r, "shown_left": i % 2} for i, r in enumerate(rows)]) == measured(rows)
+    found = measured(rows, "--models", "one-coin")
+
+    assert list(found["one_coin"]["priors"]) == ["tie", "B", "10", "9"]
+    assert [(one["a"], one["b"], one["n"]) for one in found["cohen_kappa"]] == [
+        ("a", "b", 0), ("a", "c", 0), ("a", "z", 1), ("b", "c", 0), ("b", "z", 1), ("c", "z", 0)
+    ]  # fmt: skip
 
 
 def test_items_judged_once_change_only_what_takes_its_chance_from_all_labels(measured):

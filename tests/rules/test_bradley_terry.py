@@ -232,3 +232,30 @@ def test_the_fit_of_pairs_names_what_the_strengths_cannot_say():
 def test_ten_to_one_is_400_points_of_the_arena():
     assert arena_scale(0) == 1000
     assert arena_scale(math.log(10)) == pytest.approx(1400)
+
+
+def elo(games: list[tuple[int, int]]) -> list[float]:
+    """Scores after games of a winner and a loser, with steps of 4 on the scale of 400."""
+    scores = [1000.0] * 3
+    for winner, loser in games:
+        expected = 1 / (1 + 10 ** ((scores[loser] - scores[winner]) / 400))
+        scores[winner] += 4 * (1 - expected)
+        scores[loser] -= 4 * (1 - expected)
+    return scores
+
+
+def test_strengths_do_not_depend_on_the_order_of_games_as_elo_does():
+    """Sixty verdicts between three sources, then the same from the last to the first."""
+    rng = np.random.default_rng(1)
+    pairs = [rng.choice(3, 2, replace=False).tolist() for _ in range(60)]
+    games = [(i, j) if rng.random() < 1 / (1 + math.exp(i - j)) else (j, i) for i, j in pairs]
+
+    def fitted(order: list[tuple[int, int]]) -> np.ndarray:
+        first, second = np.array(order).T
+        wins = np.tile([1, 0, 0], (60, 1))
+        rows = Contests(first=first, second=second, groups=np.arange(60), wins=wins, n_sources=3)
+        return strengths(rows.win_matrix()[None])[0]
+
+    assert fitted(games[::-1]) == pytest.approx(fitted(games), abs=1e-12)
+    moved = np.abs(np.array(elo(games)) - np.array(elo(games[::-1])))
+    assert (moved > 0.01).all()

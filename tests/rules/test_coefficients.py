@@ -1,4 +1,8 @@
-"""Coefficients against published values, tables worked out by hand, slow formulas and a peer."""
+"""Coefficients against published values, tables worked out by hand, slow formulas and a peer.
+
+Agreement with the majority, leave-one-out, pooled agreement and pooled Fleiss' kappa of items with
+unequal numbers of labels stand beside plain loops only: no library has them.
+"""
 
 import numpy as np
 import pandas as pd

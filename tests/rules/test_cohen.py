@@ -201,3 +201,23 @@ def test_nobody_shares_an_item():
     found = mean_kappa(judgments_of(rows, 2), annotator_pairs(judgments_of(rows, 2)))
 
     assert (found.value, found.n, found.reason) == (None, 0, "no_overlap")
+
+
+def test_random_overlap_leaves_pairs_of_annotators_too_few_items_for_a_kappa():
+    """Twelve people, two of whom judge each of 1,000 items: 15 for each of 66 pairs."""
+    rng = np.random.default_rng(5)
+    who = np.array([rng.choice(12, 2, replace=False) for _ in range(1000)])
+    judgments = Judgments(
+        items=np.repeat(np.arange(1000), 2),
+        annotators=who.ravel(),
+        labels=rng.integers(0, 2, 2000),
+        n_items=1000,
+        n_annotators=12,
+        n_labels=2,
+    )
+
+    shared = annotator_pairs(judgments).tables.sum(axis=(1, 2))
+
+    assert (len(shared), shared.sum()) == (66, 1000)
+    assert shared.mean() == pytest.approx(15, abs=0.2)
+    assert shared.max() < cohen.FEWEST_LARGE
