@@ -7,6 +7,7 @@ from helpers.data import import_plain, pair
 from helpers.web import NOON, QUESTIONS, Site, Visit, add_comparisons, make_site
 
 from app.models.accounts import Annotator, Role
+from app.rules.queue_policy import QueuePolicy
 from app.services import assignments, judgments, projects
 from app.services.judgments import Submission
 from app.web.pages import _templates
@@ -107,6 +108,17 @@ def test_agreement_shows_every_statistic_with_n_and_says_why_one_has_no_interval
     assert 'class="big num"' not in page
     assert "Of fewer than eight annotators nobody can tell the latter." in text
     assert "9 judgments by 2 annotators on 5 comparisons ; 4 of these" in text
+
+
+def test_agreement_of_an_adaptive_queue_says_which_judgments_it_is_of(judged: Site) -> None:
+    visit, sentence = admin_of(judged), "measured on the first two judgments of each comparison"
+    assert sentence not in words(visit.get("/admin/kitchen/agreement").text)
+    with judged.database.writing() as session:
+        project = projects.by_slug(session, "kitchen")
+        projects.set_policy(session, project, QueuePolicy(overlap=2, adaptive_max=5))
+    text = words(visit.get("/admin/kitchen/agreement").text)
+    assert f"{sentence}. More are asked for where annotators disagree" in text
+    assert "Agreement over all judgments" in text
 
 
 def test_agreement_without_overlap_is_undefined_and_says_why(site: Site) -> None:
