@@ -23,7 +23,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.python import asgi
 from schemathesis.specs.openapi import checks
 
+from app import migrate
 from app.api.v1 import openapi_document
+from app.db import Database
 from app.models.accounts import Role
 
 CHECKS = [
@@ -177,6 +179,7 @@ def test_every_answer_is_as_described_in_a_long_run(
     options = {}
     if kind == "postgresql":
         options["database_url"] = postgres_server.create_database("api_fuzz")
+        migrate.upgrade(Database(options["database_url"]))
     with target_in(tmp_path, comparisons=1500, **options) as target:
         for operation in OPERATIONS:
             target.try_out(operation, times=40)

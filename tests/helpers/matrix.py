@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from helpers.routes import BODIES, Case, Kind, Route
+from helpers.routes import BODIES, NAMED, Case, Kind, Route
 from helpers.web import GUIDELINE, NOON, PASSWORD, Site
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
@@ -21,10 +21,12 @@ from starlette.testclient import TestClient
 
 from app.models import tables
 from app.models.accounts import Annotator, AnnotatorKind, ApiToken, Role, SignInSession
+from app.models.judgments import Judgment
 from app.models.projects import Comparison
 from app.models.tallies import AnnotatorDay
 from app.services import (
     accounts,
+    adjudications,
     assignments,
     candidates,
     guidelines,
@@ -33,6 +35,7 @@ from app.services import (
     memberships,
     projects,
 )
+from app.services.adjudications import Decision
 from app.services.credentials import hash_token, new_token
 from app.services.import_files import Record
 from app.services.imports import import_records
@@ -42,7 +45,7 @@ from app.web.access import SAFE_METHODS
 
 SECRET = "a text of the garden that only its members may read"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-UNWATCHED = {"attempts", "audit_entries", "sign_in_sessions"}
+UNWATCHED = {"attempts", "audit_entries"}
 """Tables that a refused request may write to."""
 LINES = json.dumps({"prompt": "New?", "completions": ["yes", "no"]}).encode()
 
@@ -69,7 +72,8 @@ class Matrix:
         self._patient: dict[Kind, Asker] = {}
         _write_without_waiting(site)
         self._make_garden()
-        self._judge_kitchen()
+        self._judge("kitchen", "critic", "Both are fine.")
+        self._judge("garden", "florist", SECRET)
         self._others = self._things_of_others()
 
     def asker_for(self, route: Route, kind: Kind) -> Asker:
@@ -123,13 +127,24 @@ class Matrix:
                 if variant != "another of mine" or len(route.objects) > 1:
                     yield self._case(route, asker, {name: variant})
 
-    def send(self, route: Route, asker: Asker, case: Case) -> Any:
-        """The request as this asker would send it, with all that they have to show."""
+    def strange_fields(self, route: Route) -> Iterator[dict[str, str]]:
+        """What a body or a query may name that is not in the project, or nowhere; one at a time."""
+        for field_name, kind in NAMED.get(route.path, {}).items():
+            for variant, value in self._others[kind].items():
+                # Admins may open any project to a person.
+                if kind != "slug" or variant == "unknown":
+                    yield {field_name: value}
+
+    def send(
+        self, route: Route, asker: Asker, case: Case, fields: Mapping[str, str] | None = None
+    ) -> Any:
+        """The request as this asker would send it, with all that they have to show, and these
+        fields in its body or query."""
         if route.is_api:
             return self._send_to_api(route, asker, case)
         if route.method in SAFE_METHODS:
-            return asker.client.request(route.method, case.address)
-        body = {"csrf_token": asker.csrf_token, **self.body(route)}
+            return asker.client.request(route.method, case.address, params=fields)
+        body = {"csrf_token": asker.csrf_token, **self.body(route), **(fields or {})}
         return asker.client.request(route.method, case.address, data=body)
 
     def body(self, route: Route) -> dict[str, Any]:
@@ -141,7 +156,7 @@ class Matrix:
             body["name"] = self._name("invited")
         return body
 
-    def state(self) -> dict[str, set[tuple[object, ...]]]:
+    def state(self) -> dict[str, set[str]]:
         """Every row that a refused request must leave alone."""
         found = {}
         with self.site.database.engine.connect() as connection:
@@ -151,7 +166,7 @@ class Matrix:
                     names = [c.name for c in table.columns if c.name != "last_used_at"]
                     # As the driver gives them: what Python makes of them takes most of the time.
                     statement = f"SELECT {', '.join(names)} FROM {table.name}"
-                    found[table.name] = set(map(tuple, connection.exec_driver_sql(statement)))
+                    found[table.name] = {str(row) for row in connection.exec_driver_sql(statement)}
         return found
 
     def _send_to_api(self, route: Route, asker: Asker, case: Case) -> Any:
@@ -258,7 +273,20 @@ class Matrix:
             elsewhere = candidates.propose(
                 session, garden, comparison, SECRET, by=gardener, now=NOON
             )
+            judge = accounts.create_person(
+                session, name="judge", password=None, role=Role.REVIEWER, now=NOON
+            )
+            decision = Decision(outcome="split", cause="taste", note=SECRET)
+            decided = adjudications.adjudicate(
+                session, garden, judge, comparison, decision, now=self.now
+            )
+            judgment = session.scalars(
+                select(Judgment.id).where(Judgment.comparison_id == comparison)
+            ).one()
             return {
+                "judgment_id": {"foreign": str(judgment), "unknown": UNKNOWN},
+                "adjudication_id": {"foreign": str(decided.id), "unknown": UNKNOWN},
+                "annotator_name": {"foreign": "florist", "unknown": "nobody of this name"},
                 # Who works in another project only.
                 "annotator_id": {"foreign": str(gardener.id), "unknown": UNKNOWN},
                 "candidate_id": {"foreign": str(elsewhere.id), "unknown": UNKNOWN},
@@ -292,20 +320,20 @@ class Matrix:
         ]
         assert not import_records(self.site.database, "garden", garden, now=NOON).rejected
 
-    def _judge_kitchen(self) -> None:
-        """Somebody judged all of it, so that there is something to adjudicate."""
+    def _judge(self, slug: str, name: str, rationale: str) -> None:
+        """Somebody judged all of a project, so that there is something to adjudicate."""
         with self.site.database.writing() as session:
             critic = accounts.create_person(
-                session, name="critic", password=None, role=Role.ANNOTATOR, now=NOON
+                session, name=name, password=None, role=Role.ANNOTATOR, now=NOON
             )
-            kitchen = projects.by_slug(session, "kitchen")
-            memberships.add(session, kitchen, critic, now=NOON)
-            _read_guideline(session, critic, "kitchen")
+            project = projects.by_slug(session, slug)
+            memberships.add(session, project, critic, now=NOON)
+            _read_guideline(session, critic, slug)
             while view := assignments.lease_next(
-                session, kitchen, critic, lease_seconds=3600, now=self.now
+                session, project, critic, lease_seconds=3600, now=self.now
             ):
                 submission = Submission(
-                    verdict="tie", idempotency_key=uuid4().hex, rationale="Both are fine."
+                    verdict="tie", idempotency_key=uuid4().hex, rationale=rationale
                 )
                 judgments.submit(session, critic, view.id, submission, now=self.now)
 

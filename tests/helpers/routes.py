@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
 from helpers.web import GUIDELINE, PASSWORD, Site
+from pydantic import BaseModel
 
 from app.access import Rule
 from app.models.accounts import Role
@@ -122,6 +124,41 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/projects/{slug}/import": {},
 }
 """A body that each route which changes something accepts; some get a part that must be unique."""
+
+
+NAMED: dict[str, dict[str, str]] = {
+    "/admin/{slug}/guideline": {"candidate": "candidate_id"},
+    "/admin/{slug}/guideline/draft": {"candidate": "candidate_id"},
+    "/admin/{slug}/guideline/candidates/{candidate_id}/drop": {"candidate": "candidate_id"},
+    "/admin/{slug}/guideline/candidates/{candidate_id}/reopen": {"candidate": "candidate_id"},
+    "/admin/{slug}/comparisons/{comparison_id}/candidates": {"judgment_id": "judgment_id"},
+    "/admin/{slug}/triage/{comparison_id}": {"revises": "adjudication_id"},
+    "/people/{person_id}/projects": {"slug": "slug"},
+    "/admin/{slug}/comparisons": {"annotator": "annotator_name", "other": "annotator_name"},
+    "/admin/{slug}/annotators": {"name": "annotator_name"},
+    "/admin/{slug}/annotators/matrix": {
+        "name": "annotator_name",
+        "annotator": "annotator_name",
+        "other": "annotator_name",
+    },
+}
+"""Which objects the fields of a route's body or query name. Those that hold ids are found by
+`id_fields`, and one that is not here fails."""
+
+
+def id_fields(site: Site) -> set[tuple[str, str]]:
+    """Path and name of every field that holds the id of something."""
+    found = set()
+    for context in iter_route_contexts(site.app.routes):
+        dependant = getattr(context.original_route, "dependant", None)
+        given = [] if dependant is None else [*dependant.body_params, *dependant.query_params]
+        for one in given:
+            kind = one.field_info.annotation
+            fields = {one.alias: kind}
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                fields = {name: field.annotation for name, field in kind.model_fields.items()}
+            found |= {(context.path, name) for name, kind in fields.items() if "UUID" in repr(kind)}
+    return found
 
 
 def routes_of(site: Site) -> list[Route]:
