@@ -6,6 +6,8 @@ lengths only where the order shown is known. Times are those of all judgments, p
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.rules import sparse_sums
 from app.rules.judged_batch import BOTH_BAD, RANKING, REPEAT, TIE, UNKNOWN, Batch, Flags
+from app.rules.pace import FASTEST_READING
 from app.rules.sparse_sums import Integers, SparseSums
 
 BINS_PER_LOG = 10
@@ -23,6 +26,8 @@ PACE_BINS = range(-60, 81)
 """ln(words shown per active second)."""
 SECONDS_BINS = range(-70, 121)
 """ln(active seconds)."""
+TIME_LIMITS = (2, 5, 10, 20, 30, 60, 120, 300)
+"""Seconds between which the bars of times stand."""
 LONGER_BY = 30
 """A completion counts as longer by more than so many characters (AlpacaEval's rule)."""
 
@@ -167,6 +172,18 @@ def _bins(values: NDArray[np.float64], bins: range) -> Integers:
     # Compared with fixed edges, because a logarithm may come out otherwise in a longer array: what
     # is taken away must be what was added.
     return bins.start + np.searchsorted(edges(bins), values, side="right")
+
+
+def time_bins(bins: Sequence[int] | Integers) -> Integers:
+    """The bar, counted from 0, in which each of these SECONDS_BINS is, by its middle."""
+    middles = np.exp(np.asarray(bins) / BINS_PER_LOG)
+    return np.searchsorted(TIME_LIMITS, middles, side="right").astype(np.int64)
+
+
+def is_too_fast(words: int, active_ms: int) -> bool:
+    """Whether a judgment is in a bin of pace that is faster than anybody reads."""
+    pace = np.array([max(words, 1) / (max(active_ms, 1) / 1000)])
+    return bool(_bins(pace, PACE_BINS)[0] / BINS_PER_LOG > math.log(FASTEST_READING))
 
 
 def _repeats(batch: Batch, current: Flags) -> SparseSums:

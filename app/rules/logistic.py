@@ -29,8 +29,8 @@ def logistic(
     """Maximum likelihood from (T,) values of x with successes among trials; bins work as well.
 
     Errors come from the information, or with `clusters` (T,) from the sandwich over clusters, times
-    C / (C - 1). Undefined without trials (`no_data`), with one value of x or one outcome only
-    (`one_category`), and where some value of x separates the outcomes (`separated`).
+    C / (C - 1). Undefined without trials (`no_data`), with one value of x (`one_value`) or one
+    outcome (`one_outcome`) only, and where some value of x separates the outcomes (`separated`).
     """
     x, k, n = (np.asarray(values, dtype=np.float64) for values in (x, successes, trials))
     x, k, n = x[n > 0], k[n > 0], n[n > 0]
@@ -80,7 +80,7 @@ def _error(found: Statistic) -> float:
 
 def _wald(value: float, error: float, n: int, units: int) -> Tested:
     if units < FEWEST_UNITS:
-        found = Statistic(value=value, n=n, reason="too_few_for_interval")
+        found = Statistic(value=value, n=n, reason="too_few_judgments")
         return Tested(statistic=found, p=None)
     found = Statistic(value=value, low=value - Z95 * error, high=value + Z95 * error, n=n)
     return Tested(statistic=found, p=float(2 * ndtr(-abs(value) / error)))
@@ -90,8 +90,10 @@ def _undefined(x: Floats, k: Floats, n: Floats) -> str | None:
     if not len(x):
         return "no_data"
     yes, no = x[k > 0], x[k < n]
-    if not len(yes) or not len(no) or len(np.unique(x)) == 1:
-        return "one_category"
+    if len(np.unique(x)) == 1:
+        return "one_value"
+    if not len(yes) or not len(no):
+        return "one_outcome"
     # Below, at or above some x all outcomes are the same, so the slope would be infinite.
     if yes.min() >= no.max() or yes.max() <= no.min():
         return "separated"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import bdtrik
 
 from app.rules.bootstrap import Floats, Statistic
 from app.rules.proportions import wilson
@@ -22,6 +23,9 @@ FASTEST_READING = 12.0
 """Words a second that nobody reads."""
 FAST_SHARE = 0.05
 """So many judgments may be that fast before anybody asks why."""
+
+FEWEST_FOR_MEDIAN = 6
+"""Five are all on one side of the median in 2 of 32 cases."""
 
 
 def robust_z(values: ArrayLike) -> Floats | None:
@@ -82,12 +86,48 @@ def click_through(log_words_per_second: Sequence[float], counts: Sequence[int]) 
     return share_above(fast, sum(counts), FAST_SHARE, undefined="no_times")
 
 
-def median_of_bins(values: Sequence[float], counts: Sequence[int], width: float) -> float | None:
-    """Median of binned values, spread evenly over their bins; values are the bins' middles."""
-    total = sum(counts)
-    below = 0
-    for value, n in sorted(zip(values, counts, strict=True)):
-        if n and below + n >= total / 2:
-            return value - width / 2 + width * (total / 2 - below) / n
-        below += n
-    return None
+def median_of_bins(values: Sequence[float], counts: Sequence[int], width: float) -> Statistic:
+    """Median of binned values, spread evenly over their bins; values are the bins' middles.
+
+    The interval is that of the sign test, from one order statistic to another, which holds
+    whatever the distribution.
+    """
+    n = sum(counts)
+    if n == 0:
+        return Statistic(value=None, n=0, reason="no_times")
+
+    def at(rank: float) -> float:
+        below = 0
+        for value, count in sorted(zip(values, counts, strict=True)):
+            if count and below + count >= rank:
+                return value - width / 2 + width * (rank - below) / count
+            below += count
+        raise AssertionError("no rank is beyond the last value")
+
+    ranks = _ranks_around_median(n)
+    if ranks is None:
+        return Statistic(value=at(n / 2), n=n, reason="too_few_judgments")
+    # Of n values spread evenly, the k-th stands in the middle of the k-th of n parts.
+    low, high = (at(rank - 0.5) for rank in ranks)
+    return Statistic(value=at(n / 2), low=low, high=high, n=n)
+
+
+def median_of(values: Sequence[float]) -> Statistic:
+    """The same of the values themselves."""
+    n = len(values)
+    if n == 0:
+        return Statistic(value=None, n=0, reason="no_times")
+    middle, ranks = float(np.median(values)), _ranks_around_median(n)
+    if ranks is None:
+        return Statistic(value=middle, n=n, reason="too_few_judgments")
+    low, high = (float(sorted(values)[rank - 1]) for rank in ranks)
+    return Statistic(value=middle, low=low, high=high, n=n)
+
+
+def _ranks_around_median(n: int) -> tuple[int, int] | None:
+    """Ranks, from 1, of the values between which the median of the population lies with at least
+    95 %; None for so few that not even all of them would do."""
+    if n < FEWEST_FOR_MEDIAN:
+        return None
+    rank = math.ceil(bdtrik(0.025, n, 0.5))
+    return rank, n + 1 - rank

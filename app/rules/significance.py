@@ -91,10 +91,10 @@ def trend(times: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Tested:
         return Tested(statistic=Statistic(value=None, n=int(total), reason="one_time"), p=None)
     slope = float(centred @ k) / spread
     if p in (0.0, 1.0):
-        return Tested(statistic=Statistic(value=0.0, n=int(total), reason="one_category"), p=None)
+        return Tested(statistic=Statistic(value=0.0, n=int(total), reason="one_outcome"), p=None)
     error = math.sqrt(p * (1 - p) / spread)
     if total < FEWEST_UNITS:
-        found = Statistic(value=slope, n=int(total), reason="too_few_for_interval")
+        found = Statistic(value=slope, n=int(total), reason="too_few_judgments")
         return Tested(statistic=found, p=None)
     return Tested(
         statistic=Statistic(

@@ -53,9 +53,9 @@ class AnnotatorFigures:
     longer: Tested
     """Share in which the longer response was chosen."""
     markdown: Tested
-    pace: float | None
+    pace: Statistic
     """Median words shown per active second, over that of all."""
-    seconds: float | None
+    seconds: Statistic
     """Median active time."""
     too_fast: Tested
     """Share of judgments faster than anybody reads, tested for being above 5 %."""
@@ -119,7 +119,8 @@ class _Pool:
             self.lengths += _by_bin(sums.lengths)
         styles = [sums.style for sums in everybody]
         self.style = Style(*(sum(values) for values in zip(*styles, strict=True)))
-        self.pace = _median(np.vstack([np.zeros((0, 2), np.int64), *(s.pace for s in everybody)]))
+        pace = _median(np.vstack([np.zeros((0, 2), np.int64), *(s.pace for s in everybody)]))
+        self.pace = 0.0 if pace.value is None else pace.value
 
 
 def _figures(
@@ -128,8 +129,6 @@ def _figures(
     own = _by_bin(sums.lengths)
     others = Style(*(a - b for a, b in zip(pool.style, sums.style, strict=True)))
     sides, repeats = list(sums.sides.values()), list(sums.repeats.values())
-    pace = _median(sums.pace)
-    seconds = _median(sums.seconds)
     mondays = sorted(weeks)
     return AnnotatorFigures(
         gold=gold_accuracy(sums.gold.right, sums.gold.gold),
@@ -142,8 +141,8 @@ def _figures(
         markdown=preference(
             sums.style.markdown_chosen, sums.style.markdown, others.markdown_chosen, others.markdown
         ),
-        pace=None if pace is None or pool.pace is None else math.exp(pace - pool.pace),
-        seconds=None if seconds is None else math.exp(seconds),
+        pace=_exp(_median(sums.pace), less=pool.pace),
+        seconds=_exp(_median(sums.seconds)),
         too_fast=click_through((sums.pace[:, 0] / BINS_PER_LOG).tolist(), sums.pace[:, 1].tolist()),
         drift=drift(
             [monday.toordinal() / 7 for monday in mondays],
@@ -166,12 +165,20 @@ def _by_bin(lengths: Integers) -> Integers:
     return found
 
 
-def _median(histogram: Integers) -> float | None:
+def _median(histogram: Integers) -> Statistic:
     """Of a logarithm, from its bins; equal bins may come several times."""
     bins, where = np.unique(histogram[:, 0], return_inverse=True)
     n = np.zeros(len(bins), np.int64)
     np.add.at(n, where, histogram[:, 1])
     return median_of_bins((bins / BINS_PER_LOG).tolist(), n.tolist(), 1 / BINS_PER_LOG)
+
+
+def _exp(logarithm: Statistic, *, less: float = 0.0) -> Statistic:
+    value, low, high = (
+        None if end is None else math.exp(end - less)
+        for end in (logarithm.value, logarithm.low, logarithm.high)
+    )
+    return replace(logarithm, value=value, low=low, high=high)
 
 
 def _flags(found: Mapping[UUID, AnnotatorFigures]) -> dict[UUID, tuple[str, ...]]:

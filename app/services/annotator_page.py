@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.models.projects import Project
 from app.rules.annotator_diagnostics import position_bias
-from app.rules.annotator_sums import BINS_PER_LOG
+from app.rules.annotator_sums import BINS_PER_LOG, TIME_LIMITS, time_bins
 from app.rules.bootstrap import Integers, Statistic
 from app.rules.project_statistics import AnnotatorPair, AnnotatorSums, Week
 from app.rules.proportions import wilson
@@ -21,8 +21,6 @@ from app.services.annotator_figures import agreement_by_week
 from app.services.annotator_habits import Habits
 from app.services.annotator_models import Fits
 
-TIME_LIMITS = (2, 5, 10, 20, 30, 60, 120, 300)
-"""Seconds between which the bars of times stand."""
 NO_WEEK = Week(0, 0, 0, 0, 0)
 
 
@@ -97,8 +95,8 @@ def time_bars(seconds: Integers) -> list[tuple[str, int]]:
     """Judgments between TIME_LIMITS, from bins of ln(active seconds), a bin by its middle."""
     if not len(seconds):
         return []
-    places = np.searchsorted(TIME_LIMITS, np.exp(seconds[:, 0] / BINS_PER_LOG), side="right")
-    n = np.bincount(places, weights=seconds[:, 1], minlength=len(TIME_LIMITS) + 1)
+    bars = time_bins(seconds[:, 0])
+    n = np.bincount(bars, weights=seconds[:, 1], minlength=len(TIME_LIMITS) + 1)
     names = [_seconds(limit) for limit in TIME_LIMITS]
     labels = [
         f"< {names[0]}",

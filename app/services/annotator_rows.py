@@ -8,7 +8,6 @@ from the project's state of statistics (`annotator_figures`) and a model (`annot
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from app.models.judgments import Judgment
 from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
 from app.rules.bootstrap import Statistic
+from app.rules.pace import median_of
 from app.rules.proportions import wilson
 from app.rules.tallies import CREDIT
 from app.services import annotator_models
@@ -50,7 +50,7 @@ class AnnotatorRow:
     """Judgments of gold and repeats, which are counted nowhere else in the row."""
     ties: int
     skips: int
-    median_active_ms: int | None
+    median_active_ms: Statistic
     """Over the annotator's latest judgments of any kind, as far as their time is known."""
     left_rate: Statistic
     """Share of verdicts for the left side among those for a side; unknown for imported ones."""
@@ -178,7 +178,7 @@ def _sums(project: Project) -> Subquery:
     )
 
 
-def _latest(session: Session, project: Project, annotator_id: UUID) -> tuple[int | None, datetime]:
+def _latest(session: Session, project: Project, annotator_id: UUID) -> tuple[Statistic, datetime]:
     """The median active time of the latest judgments, and when the last one came."""
     rows = session.execute(
         select(Judgment.active_ms, Judgment.received_at)
@@ -187,7 +187,7 @@ def _latest(session: Session, project: Project, annotator_id: UUID) -> tuple[int
         .limit(LATEST)
     ).all()
     times = [row.active_ms for row in rows if row.active_ms is not None]
-    return round(median(times)) if times else None, rows[0].received_at
+    return median_of(times), rows[0].received_at
 
 
 Key = tuple[float, ...]
@@ -211,6 +211,10 @@ def _surely_off(figures: AnnotatorFigures | None) -> Key:
     return (0.0, -max(side.low - 0.5, 0.5 - side.high))
 
 
+def _fast(figures: AnnotatorFigures | None) -> Key:
+    return LAST if figures is None or figures.pace.value is None else (0.0, -figures.pace.value)
+
+
 _KEYS: dict[str, Callable[[_Known], Key]] = {
     "judgments": lambda one: (-one.row.counted,),
     "agreement": lambda one: _surely_low(one.agreement_with_others),
@@ -218,5 +222,5 @@ _KEYS: dict[str, Callable[[_Known], Key]] = {
     "gold": lambda one: _surely_low(one.figures.gold.accuracy if one.figures else None),
     "repeats": lambda one: _surely_low(one.figures.repeats if one.figures else None),
     "side": lambda one: _surely_off(one.figures),
-    "pace": lambda one: (0.0, -one.figures.pace) if one.figures and one.figures.pace else LAST,
+    "pace": lambda one: _fast(one.figures),
 }

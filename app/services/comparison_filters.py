@@ -1,17 +1,19 @@
-"""What all comparisons of a list have in common: a filter, and what it asks of a comparison."""
+"""What all comparisons of a list have in common: a filter, and what it asks of a comparison.
+
+What it asks of the judgments is in `judgment_filters.py`, what of its texts in `text_filters.py`.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_
 from sqlalchemy.orm import Session, aliased
 
-from app.models.accounts import Annotator
 from app.models.adjudications import Adjudication
-from app.models.judgments import Flag, Judgment
+from app.models.judgments import Assignment, AssignmentState, Flag, Skip
 from app.models.projects import (
     Comparison,
     ComparisonCompletion,
@@ -19,39 +21,66 @@ from app.models.projects import (
     GuidelineVersion,
     Prompt,
 )
-from app.rules.tallies import LABELS
 from app.rules.triage import LabelCounts
 from app.services.adjudications import is_current as is_current_adjudication
 
 LABEL_COUNTS = ("n_first", "n_second", "n_tie", "n_both_bad")
-WEEK = timedelta(days=7)
 UNCLEAR = "unclear"
 """The cause of adjudications that name none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonFilter:
-    """What all comparisons of a list have in common; an empty field asks for nothing."""
+    """What all comparisons of a list have in common; an empty field asks for nothing.
+
+    The fields from `version` to `time` are about one judgment, which has all of them. With an
+    annotator it is theirs, with two each has such a one. Without one, `overlap` and `contested` are
+    about such judgments alone: those of a week, say.
+    """
 
     show: str = "all"
-    """`all`, `judged`, `open`, `contested`, `gold`, `flagged`, `adjudicated`, or `unadjudicated`
-    (contested and not adjudicated)."""
+    """`all`, or one of SHOWN."""
     tag: str = ""
     sources: tuple[str, str] | None = None
     """The sources of two of its responses, in any order; an empty one is an unknown source."""
-    version: int | None = None
-    """Somebody judged it by this version of the guideline, 0 by none; with a cause: the newest
-    version that anybody judged it by."""
-    week: date | None = None
-    """Somebody judged it in the week (UTC) that begins on this Monday."""
+    written_by: str | None = None
+    """One of its responses is from this source; empty is an unknown one."""
+    mixed: bool = False
+    """Its responses are from different sources."""
+    size: int | None = None
+    """How many responses it compares."""
+    overlap: int | None = None
+    """So many judgments or more count, of which agreement is made."""
     strength: int | None = None
     """The mean strength of its verdicts, rounded."""
+    version: int | None = None
+    """Judged by this version of the guideline, 0 by none; with a cause: the newest version that
+    anybody judged it by."""
+    week: date | None = None
+    """Judged in the week (UTC) that begins on this Monday."""
+    day: date | None = None
+    """Judged on this day (UTC)."""
+    kind: str = ""
+    """One of `judgment_filters.KINDS`: `counted` is what agreement is made of."""
+    verdict: tuple[str, ...] = ()
+    """One of these `judgment_filters.VERDICTS`."""
+    given: int | None = None
+    """A preference of this strength, 0 for one without."""
+    reason: str = ""
+    """With this reason code."""
+    chose: str = ""
+    """One of `judgment_filters.CHOICES` or `text_filters.MARKDOWN`."""
+    layout: str = ""
+    time: str = ""
+    """Of `judgment_filters.TIMES`, or `text_filters.FAST`."""
     annotator: str = ""
     """Name of somebody who judged it."""
     other: str = ""
     """Name of somebody else who judged it, and said something else unless `labels` are given."""
     labels: tuple[str, str] | None = None
-    """What `annotator` and `other` said: two of `first`, `second`, `tie`, `both_bad`."""
+    """What `annotator` and `other` said: two of `first`, `second`, `tie`, `both_bad`, `any`."""
+    differs: bool = False
+    """Somebody else said something else than `annotator`."""
     outcome: str = ""
     """Of its adjudication."""
     cause: str = ""
@@ -70,98 +99,63 @@ class ComparisonFilter:
 
 
 def has_tag(session: Session, tag: str) -> ColumnElement[bool]:
-    """A condition on Comparison and Prompt. A tag is looked for as it is written in the stored
-    JSON list, with what stands before it, so that nothing inside another tag is taken for it."""
+    """A condition on Comparison and Prompt."""
+    return or_(holds(session, Comparison.tags, tag), holds(session, Prompt.tags, tag))
+
+
+def holds(session: Session, texts: Any, text: str) -> ColumnElement[bool]:
+    """Whether a column's JSON list holds a text, which is looked for as it is written there, with
+    what stands before it, so that nothing inside another text is taken for it."""
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     place = func.instr if is_sqlite else func.strpos
-    written = json.dumps(tag)
-    return or_(
-        *(
-            place(cast(tags, Text), f"{before}{written}") > 0
-            for tags in (Comparison.tags, Prompt.tags)
-            for before in ("[", " ")
-        )
-    )
+    written = json.dumps(text)
+    return or_(*(place(cast(texts, Text), f"{before}{written}") > 0 for before in ("[", " ")))
 
 
 def conditions(
-    session: Session,
-    wanted: ComparisonFilter,
-    people: list[Annotator],
-    version: GuidelineVersion | None,
+    session: Session, wanted: ComparisonFilter, version: GuidelineVersion | None
 ) -> list[ColumnElement[bool]]:
-    """What a comparison has to be, one condition for each field that asks for something."""
-    found = [SHOWN[wanted.show]()] if wanted.show != "all" else []
-    key = version.id if version else None
+    """What a comparison has to be whoever judged it how, one condition for each field that asks
+    for something."""
+    found = [SHOWN[wanted.show]()] if wanted.show in SHOWN else []
     if wanted.tag:
         found.append(has_tag(session, wanted.tag))
     if wanted.sources is not None:
         found.append(_has_sources(*wanted.sources))
-    if wanted.version is not None and not wanted.cause:
-        found.append(_judged(*under(wanted, version)))
-    if wanted.week is not None:
-        found.append(_judged(*within(wanted)))
-    if wanted.strength is not None:
-        found.append(_mean_strength() == wanted.strength)
+    if wanted.written_by is not None:
+        found.append(_is_from(wanted.written_by))
+    if wanted.mixed:
+        found.append(_is_mixed())
+    if wanted.size is not None:
+        found.append(Comparison.size == wanted.size)
     if wanted.outcome:
         found.append(adjudicated(Adjudication.outcome == wanted.outcome))
     if wanted.cause:
+        key = version.id if version else None
         named = None if wanted.cause == UNCLEAR else wanted.cause
         followed = [Adjudication.guideline_version_id == key] if wanted.version is not None else []
         found.append(adjudicated(Adjudication.cause == named, *followed))
     if wanted.counts is not None:
         columns = (getattr(Comparison, name) for name in LABEL_COUNTS)
         found += [column == n for column, n in zip(columns, wanted.counts, strict=True)]
-    if len(people) == 1:
-        found.append(_judged(Judgment.annotator_id == people[0].id))
-    if len(people) == 2:
-        found.append(_said(people[0], people[1], wanted.labels))
     return found
-
-
-def under(wanted: ComparisonFilter, version: GuidelineVersion | None) -> list[ColumnElement[bool]]:
-    """Judgments under the version that a filter asks for."""
-    if wanted.version is None:
-        return []
-    return [Judgment.guideline_version_id == (version.id if version else None)]
-
-
-def within(wanted: ComparisonFilter) -> list[ColumnElement[bool]]:
-    """Judgments of the week that it asks for."""
-    if wanted.week is None:
-        return []
-    start = datetime.combine(wanted.week, time(), UTC)
-    return [Judgment.received_at >= start, Judgment.received_at < start + WEEK]
-
-
-def _counting(judgment: Any) -> list[ColumnElement[bool]]:
-    """Of a comparison: the judgments that agreement is made of."""
-    later = aliased(Judgment)
-    return [
-        judgment.comparison_id == Comparison.id,
-        judgment.kind == "normal",
-        ~exists().where(later.supersedes_id == judgment.id),
-    ]
-
-
-def _judged(*which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(*_counting(Judgment), *which)
-
-
-def _mean_strength() -> ColumnElement[int | None]:
-    """Rounded, half a step up, in whole numbers."""
-    total, n = func.sum(Judgment.strength), func.count()
-    mean: ColumnElement[int | None] = (2 * total + n) // (2 * n)
-    return (
-        select(mean)
-        .where(*_counting(Judgment), Judgment.strength.is_not(None))
-        .correlate(Comparison)
-        .scalar_subquery()
-    )
 
 
 def _has_sources(source: str, other: str) -> ColumnElement[bool]:
     """Whether two of its responses are of these sources."""
+    return _two_sources(
+        lambda one, two: and_(
+            func.coalesce(one.source, "") == source, func.coalesce(two.source, "") == other
+        )
+    )
+
+
+def _is_mixed() -> ColumnElement[bool]:
+    return _two_sources(lambda one, two: one.source.is_distinct_from(two.source))
+
+
+def _two_sources(condition: Callable[[Any, Any], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether two of its responses meet the condition, in this order."""
     one, two = aliased(ComparisonCompletion), aliased(ComparisonCompletion)
     text_one, text_two = aliased(Completion), aliased(Completion)
     return exists().where(
@@ -170,39 +164,15 @@ def _has_sources(source: str, other: str) -> ColumnElement[bool]:
         one.position != two.position,
         text_one.id == one.completion_id,
         text_two.id == two.completion_id,
-        func.coalesce(text_one.source, "") == source,
-        func.coalesce(text_two.source, "") == other,
+        condition(text_one, text_two),
     )
 
 
-def _said(
-    annotator: Annotator, other: Annotator, labels: tuple[str, str] | None
-) -> ColumnElement[bool]:
-    """Whether the two said these labels of it, or without labels different things."""
-    one, two = aliased(Judgment), aliased(Judgment)
-    both = [
-        *_counting(one),
-        *_counting(two),
-        one.annotator_id == annotator.id,
-        two.annotator_id == other.id,
-    ]
-    if labels is not None:
-        return exists().where(*both, _says(one, labels[0]), _says(two, labels[1]))
-    same = and_(
-        one.verdict == two.verdict,
-        one.preferred_id.is_not_distinct_from(two.preferred_id),
-    )
-    return exists().where(*both, ~same)
-
-
-def _says(judgment: Any, label: str) -> ColumnElement[bool]:
-    if label in ("tie", "both_bad"):
-        verdict: ColumnElement[bool] = judgment.verdict == label
-        return verdict
+def _is_from(source: str) -> ColumnElement[bool]:
     return exists().where(
-        ComparisonCompletion.comparison_id == judgment.comparison_id,
-        ComparisonCompletion.completion_id == judgment.preferred_id,
-        ComparisonCompletion.position == LABELS.index(label),
+        ComparisonCompletion.comparison_id == Comparison.id,
+        Completion.id == ComparisonCompletion.completion_id,
+        func.coalesce(Completion.source, "") == source,
     )
 
 
@@ -213,12 +183,27 @@ def adjudicated(*which: ColumnElement[bool]) -> ColumnElement[bool]:
     )
 
 
+def _finished() -> ColumnElement[bool]:
+    """It wants no further judgment, and nobody has one on lease."""
+    is_leased = exists().where(
+        Assignment.comparison_id == Comparison.id,
+        Assignment.state == AssignmentState.LEASED,
+        Assignment.kind == "normal",
+    )
+    return and_(Comparison.kind == "normal", Comparison.open_slots == 0, ~is_leased)
+
+
 SHOWN: dict[str, Callable[[], ColumnElement[bool]]] = {
     "judged": lambda: Comparison.judged > 0,
     "open": lambda: Comparison.open_slots > 0,
     "contested": lambda: Comparison.contested.is_(True),
     "gold": lambda: Comparison.kind == "gold",
+    "normal": lambda: Comparison.kind == "normal",
+    "finished": _finished,
     "flagged": lambda: exists().where(Flag.comparison_id == Comparison.id),
+    "skipped": lambda: exists().where(Skip.comparison_id == Comparison.id),
     "adjudicated": adjudicated,
     "unadjudicated": lambda: and_(Comparison.contested.is_(True), ~adjudicated()),
 }
+"""Lists by name. `normal` are those without a known answer, `unadjudicated` those that are
+contested and wait for a decision. `skipped` is, with an annotator, what they skipped."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Uuid,
     and_,
+    case,
     column,
     func,
     literal,
@@ -26,16 +27,12 @@ from sqlalchemy.orm import Session
 from app.errors import InvalidInput
 from app.models.accounts import Annotator
 from app.models.adjudications import Adjudication
-from app.models.judgments import Flag, Judgment
+from app.models.judgments import Flag, Judgment, Skip
 from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
 from app.models.tallies import AnnotatorDay
-from app.services.comparison_filters import (
-    LABEL_COUNTS,
-    ComparisonFilter,
-    conditions,
-    under,
-    within,
-)
+from app.services import judgment_filters, text_filters
+from app.services.comparison_filters import LABEL_COUNTS, ComparisonFilter, conditions
+from app.services.judgment_filters import under, within
 
 T = TypeVar("T")
 INDEXED: dict[str, tuple[str, str | None]] = {
@@ -55,6 +52,9 @@ LOOK_AT = 10_000
 @dataclass(frozen=True)
 class Found:
     ids: list[UUID]
+    number: int | None
+    """Of the judgments that the filter is about; of skips, where what was skipped is asked for;
+    None where it is about none."""
     is_cut: bool
     """Whether LOOK_AT rows were looked at and there may be more."""
 
@@ -66,17 +66,28 @@ def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
     version = _version(session, project, wanted.version)
     driver = _driver(session, project, wanted, people, version)
     rows = driver.query.limit(LOOK_AT).subquery()
-    passes = and_(true(), *conditions(session, wanted, people, version))
+    passes = and_(
+        true(),
+        *conditions(session, wanted, version),
+        *judgment_filters.conditions(session, wanted, people, version),
+    )
+    counted = judgment_filters.number(session, wanted, people, version)
+    n, least = (literal(1), 1) if counted is None else counted
     places = (rows.c.place, rows.c.comparison_id)
     looked_at = session.execute(
-        select(rows.c.comparison_id, passes)
+        select(rows.c.comparison_id, case((passes, n), else_=0))
         .select_from(rows)
         .join(Comparison, Comparison.id == rows.c.comparison_id)
         .join(Prompt, Prompt.id == Comparison.prompt_id)
         .order_by(*(places if driver.oldest_first else [place.desc() for place in places]))
     ).all()
-    ids = list(dict.fromkeys(comparison for comparison, let_through in looked_at if let_through))
-    return Found(ids, len(looked_at) == LOOK_AT)
+    found = {comparison: number for comparison, number in looked_at if number >= least}
+    if text_filters.asks(wanted):
+        such = judgment_filters.such(session, wanted, people, version)
+        of_texts = text_filters.number(session, wanted, such, list(found))
+        found = {key: of_texts[key] for key in found if of_texts.get(key, 0) >= least}
+    total = None if counted is None else sum(found.values())
+    return Found(list(found), total, len(looked_at) == LOOK_AT)
 
 
 def judgments_of(
@@ -104,8 +115,13 @@ def _driver(
     version: GuidelineVersion | None,
 ) -> _Driver:
     """The filter that leaves least to look at."""
+    if wanted.show == "skipped":
+        skips = _placed(Skip.comparison_id, Skip.skipped_at).where(Skip.project_id == project.id)
+        if people:
+            skips = skips.where(Skip.annotator_id == people[0].id)
+        return _Driver(skips.order_by(Skip.skipped_at.desc()))
     if people:
-        return _by_annotator(session, project, people)
+        return _by_annotator(session, project, wanted, people)
     if wanted.outcome or wanted.cause or wanted.show == "adjudicated":
         place = Adjudication.adjudicated_at
         rows = _placed(Adjudication.comparison_id, place)
@@ -113,25 +129,34 @@ def _driver(
     if wanted.show == "flagged":
         rows = _placed(Flag.comparison_id, Flag.flagged_at)
         return _Driver(rows.where(Flag.project_id == project.id).order_by(Flag.flagged_at.desc()))
+    return _by_time(project, wanted, version) or _Driver(_listed(session, project, wanted))
+
+
+def _by_time(
+    project: Project, wanted: ComparisonFilter, version: GuidelineVersion | None
+) -> _Driver | None:
+    """The judgments of a week or a day, or those since a version of the guideline came out."""
     received = _placed(Judgment.comparison_id, Judgment.received_at).where(
         Judgment.project_id == project.id
     )
-    if wanted.week is not None:
-        of_week = received.where(*within(wanted))
-        return _Driver(of_week.order_by(Judgment.received_at.desc()))
+    if wanted.week is not None or wanted.day is not None:
+        of_time = received.where(*within(wanted))
+        return _Driver(of_time.order_by(Judgment.received_at.desc()))
     if version is not None:
         # From when it was published on, nearly all follow it until the next one is.
         since = received.where(Judgment.received_at >= version.published_at)
         return _Driver(since.order_by(Judgment.received_at), oldest_first=True)
-    return _Driver(_listed(session, project, wanted))
+    return None
 
 
 def _placed(comparison: Any, place: Any) -> Select[Any]:
     return select(comparison.label("comparison_id"), place.label("place"))
 
 
-def _by_annotator(session: Session, project: Project, people: list[Annotator]) -> _Driver:
-    """The judgments of the one who judged less."""
+def _by_annotator(
+    session: Session, project: Project, wanted: ComparisonFilter, people: list[Annotator]
+) -> _Driver:
+    """The judgments of the one who judged less, of the time that is asked for."""
     judged = {
         person: session.scalar(
             select(func.sum(AnnotatorDay.judged)).where(
@@ -143,7 +168,7 @@ def _by_annotator(session: Session, project: Project, people: list[Annotator]) -
     }
     fewest = min(people, key=lambda person: judged[person])
     rows = _placed(Judgment.comparison_id, Judgment.received_at).where(
-        Judgment.annotator_id == fewest.id, Judgment.project_id == project.id
+        Judgment.annotator_id == fewest.id, Judgment.project_id == project.id, *within(wanted)
     )
     return _Driver(rows.order_by(Judgment.received_at.desc()))
 
@@ -151,8 +176,12 @@ def _by_annotator(session: Session, project: Project, people: list[Annotator]) -
 def _listed(session: Session, project: Project, wanted: ComparisonFilter) -> Select[Any]:
     """Comparisons in the queue's order, from the shortest list that holds all that are wanted."""
     shortest = "contested" if wanted.show == "unadjudicated" else wanted.show
-    if shortest == "all" and wanted.strength is not None:
-        shortest = "judged"
+    if shortest not in INDEXED:
+        shortest = "judged" if shortest == "finished" else "all"
+    if shortest == "all" and (
+        wanted.strength is not None or wanted.overlap is not None or judgment_filters.asks(wanted)
+    ):
+        shortest = "gold" if wanted.kind.startswith("gold") else "judged"
     index, condition = SPLIT if wanted.counts is not None else INDEXED[shortest]
     key = column("id", Uuid)
     listed = from_index(session, project, index, condition, key.label("comparison_id"))

@@ -40,6 +40,9 @@ class ComparisonsPage:
     page: int
     pages: int
     total: int
+    number: int | None
+    """Of the judgments that the filter is about; of flags or skips, where what was flagged or
+    skipped is asked for; None where it is about none of them."""
     is_cut: bool
     """Whether there may be more: only so many rows are looked at for a filter."""
 
@@ -69,9 +72,10 @@ def page_of(
     """
     if wanted.is_plain and (wanted.show in INDEXED or wanted.show == "flagged"):
         total, is_cut, ids = count(session, project, wanted.show), False, None
+        number = _flags(session, project) if wanted.show == "flagged" else None
     else:
         found = find(session, project, wanted)
-        total, is_cut, ids = len(found.ids), found.is_cut, found.ids
+        total, is_cut, ids, number = len(found.ids), found.is_cut, found.ids, found.number
     page, pages = clamp_page(page, total, per_page)
     start = (page - 1) * per_page
     stop = min(start + per_page, total)
@@ -82,8 +86,18 @@ def page_of(
     else:
         shown = _in_order(session, project, wanted.show, start, stop, total)
     return ComparisonsPage(
-        rows=_rows(session, shown), page=page, pages=pages, total=total, is_cut=is_cut
+        rows=_rows(session, shown),
+        page=page,
+        pages=pages,
+        total=total,
+        number=number,
+        is_cut=is_cut,
     )
+
+
+def _flags(session: Session, project: Project) -> int:
+    flags = select(func.count(Flag.id)).where(Flag.project_id == project.id)
+    return session.scalar(flags) or 0
 
 
 def _flagged(session: Session, project: Project, start: int, stop: int) -> Sequence[UUID]:

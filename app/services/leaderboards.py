@@ -35,6 +35,8 @@ UNKNOWN_SOURCE = "unknown"
 @dataclass(frozen=True, kw_only=True)
 class SourceRow:
     name: str
+    source: str | None
+    """None where it is unknown."""
     rating: Rating
     by_skill: Statistic
     """The strength by crowd-Bradley-Terry, which weighs annotators and takes their sides off."""
@@ -165,6 +167,7 @@ def _rows(
     rows = [
         SourceRow(
             name=source or UNKNOWN_SOURCE,
+            source=source,
             rating=rating,
             by_skill=fitted.get(source or NO_SOURCE, missing),
             provisional=None if provisional is None else provisional.ratings[i].strength,

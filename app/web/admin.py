@@ -32,7 +32,9 @@ def show_overview(
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
         counts = overview.for_project(session, project)
-    return render(request, "admin/overview.html", project=project, overview=counts)
+    return render(
+        request, "admin/overview.html", project=project, overview=counts, filters=comparison_query
+    )
 
 
 @router.get("/comparisons")

@@ -96,6 +96,15 @@ COEFFICIENTS: dict[Figure, Coefficient] = {
 }
 
 
+VERDICTS: dict[tuple[Literal["nominal", "graded"], Ties], tuple[str, ...]] = {
+    ("nominal", "with"): (),
+    ("nominal", "without"): ("preferred",),
+    ("graded", "with"): ("graded", "tie"),
+    ("graded", "without"): ("graded",),
+}
+"""Those of `judgment_filters.VERDICTS` that a coefficient is about; all where there are none."""
+
+
 @router.get("")
 def show_agreement(
     request: Request,
@@ -113,6 +122,7 @@ def show_agreement(
         rankings = ranking_agreement.for_project(session, project)
         versions = guidelines.versions(session, project)
     shown = COEFFICIENTS[figure].statistic(ties)
+    verdicts = VERDICTS["graded" if figure == "graded" else "nominal", ties]
     counted = agreement.counted_of(project)
     weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown], counted=counted)
     breakdown = weeks
@@ -129,13 +139,15 @@ def show_agreement(
         graded=agreement.graded_alpha(sums, counted=counted),
         rankings=rankings,
         weeks=weeks,
-        chart=_over_time(weeks, shown, published),
+        chart=_over_time(slug, weeks, shown, verdicts, published),
         breakdown=breakdown,
         by=by,
         coefficients=COEFFICIENTS,
         figure=figure,
         ties=ties,
         shown=shown,
+        verdicts=VERDICTS,
+        shown_verdicts=verdicts,
         fewest=FEWEST_UNITS,
         replicates=REPLICATES,
         waiting=sums.waiting,
@@ -146,7 +158,11 @@ def show_agreement(
 
 
 def _over_time(
-    weeks: agreement_slices.Breakdown, shown: str, marks: list[tuple[int, str]]
+    slug: str,
+    weeks: agreement_slices.Breakdown,
+    shown: str,
+    verdicts: tuple[str, ...],
+    marks: list[tuple[int, str]],
 ) -> LineChart | None:
     """None where there are fewer than two weeks to join."""
     given = []
@@ -155,7 +171,16 @@ def _over_time(
         # A week stands at its middle.
         middle = row.value.toordinal() + 3
         statistic = row.statistics[shown]
-        given.append(Given(middle, row.name, statistic, statistic.n < FEWEST_UNITS))
+        query = comparison_query.write(row.wanted, show="all", overlap=2, size=2, verdict=verdicts)
+        given.append(
+            Given(
+                middle,
+                row.name,
+                statistic,
+                statistic.n < FEWEST_UNITS,
+                f"/admin/{slug}/comparisons?{query}",
+            )
+        )
     if sum(one.statistic.value is not None for one in given) < 2:
         return None
     return line_chart(given, start=given[0].at - 3, end=given[-1].at + 4, marks=marks)

@@ -73,6 +73,7 @@ def list_annotators(
         fit=fits.get(DAWID_SKENE),
         renewal=renewal,
         waiting=sums.waiting,
+        filters=comparison_query,
     )
     return _renewing(
         readings.catching_up(response, database, project.id, sums), database, slug, renewal
@@ -159,7 +160,7 @@ def show_annotator(
         project=project,
         row=row,
         detail=detail,
-        chart=_trend(detail),
+        chart=_trend(slug, row.name, detail),
         fewest_gold=FEWEST,
         fit=fits.get(DAWID_SKENE),
         renewal=renewal,
@@ -183,16 +184,21 @@ def _fit(database: Database, slug: str) -> None:
     model_renewal.renew(database, slug, now=utc_now())
 
 
-def _trend(detail: annotator_page.AnnotatorDetail) -> LineChart | None:
+def _trend(slug: str, name: str, detail: annotator_page.AnnotatorDetail) -> LineChart | None:
     """None where there are fewer than two weeks to join."""
-    given = [
-        Given(
-            week.monday.toordinal(),
-            week.monday.isoformat(),
-            week.agreement,
-            week.agreement.n < FEWEST_UNITS,
-        )
-        for week in detail.weeks
-        if week.agreement.value is not None
-    ]
+    given = []
+    for week in detail.weeks:
+        if week.agreement.value is not None:
+            query = comparison_query.asking(
+                annotator=name, kind="counted", overlap=2, week=week.monday
+            )
+            given.append(
+                Given(
+                    week.monday.toordinal(),
+                    week.monday.isoformat(),
+                    week.agreement,
+                    week.agreement.n < FEWEST_UNITS,
+                    f"/admin/{slug}/comparisons?{query}",
+                )
+            )
     return line_chart(given) if len(given) > 1 else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import date
 from typing import Annotated, Any
@@ -12,17 +11,21 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 
 from app.errors import InvalidInput
-from app.models.adjudications import Cause, Outcome
 from app.rules.tallies import LABELS
-from app.services.comparison_filters import SHOWN, UNCLEAR, ComparisonFilter
+from app.services.comparison_filters import SHOWN, ComparisonFilter
 from app.services.comparison_search import LOOK_AT
+from app.services.judgment_filters import ANY, CHOICES, KINDS, TIMES, VERDICTS
+from app.services.text_filters import FAST, MARKDOWN
+from app.web.comparison_words import CAUSES, OUTCOMES, STRENGTHS, chips_of
 
 __all__ = [
     "CAUSES",
     "LOOK_AT",
     "OUTCOMES",
     "STRENGTHS",
+    "TIMES",
     "FilterQuery",
+    "asking",
     "chips",
     "entries",
     "read",
@@ -31,22 +34,7 @@ __all__ = [
 
 Entry = Annotated[str, Field(max_length=300)]
 SHOWS = ("all", *SHOWN)
-STRENGTHS = {1: "slightly", 2: "clearly", 3: "much"}
-SAID = {"first": "prefers 1", "second": "prefers 2", "tie": "tie", "both_bad": "both bad"}
-OUTCOMES: dict[str, str] = {
-    Outcome.PREFERRED: "one is better",
-    Outcome.TIE: "tie",
-    Outcome.BOTH_BAD: "both bad",
-    Outcome.SPLIT: "fairly split",
-}
-CAUSES: dict[str, str] = {
-    Cause.TASTE: "taste",
-    Cause.UNDERSPECIFIED: "underspecified prompt",
-    Cause.FACTUAL: "factual",
-    Cause.SAFETY: "safety",
-    Cause.SLIP: "slip",
-    UNCLEAR: "not clear",
-}
+YES = "yes"
 
 
 class FilterQuery(BaseModel):
@@ -56,12 +44,25 @@ class FilterQuery(BaseModel):
     tag: Entry = ""
     source: Entry | None = None
     against: Entry | None = None
+    written_by: Entry | None = None
+    mixed: Entry = ""
+    size: Entry = ""
+    overlap: Entry = ""
+    strength: Entry = ""
     version: Entry = ""
     week: Entry = ""
-    strength: Entry = ""
+    day: Entry = ""
+    kind: Entry = ""
+    verdict: Entry = ""
+    given: Entry = ""
+    reason: Entry = ""
+    chose: Entry = ""
+    layout: Entry = ""
+    time: Entry = ""
     annotator: Entry = ""
     other: Entry = ""
     labels: Entry = ""
+    differs: Entry = ""
     outcome: Entry = ""
     cause: Entry = ""
     counts: Entry = ""
@@ -75,20 +76,33 @@ def read(query: FilterQuery) -> ComparisonFilter:
         raise InvalidInput("The filter names another annotator and no first one; name both.")
     if query.labels and not query.other:
         raise InvalidInput("The filter names labels of two annotators; name the two as well.")
+    if query.differs and not query.annotator:
+        raise InvalidInput("The filter differs is about an annotator and names none; name one.")
     return ComparisonFilter(
         show=_one_of("show", query.show, SHOWS),
         tag=query.tag.strip(),
         sources=(query.source or "", query.against or "") if has_sources else None,
+        written_by=query.written_by,
+        mixed=_one_of("mixed", query.mixed, ("", YES)) == YES,
+        size=_number("size", query.size),
+        overlap=_number("overlap", query.overlap),
+        strength=_among("strength", query.strength, (1, 2, 3)),
         version=_version(query.version),
         week=_monday(query.week),
-        strength=int(_one_of("strength", query.strength, ("1", "2", "3")))
-        if query.strength
-        else None,
+        day=_day("day", query.day),
+        kind=_one_of("kind", query.kind, ("", *KINDS)),
+        verdict=_verdicts(query.verdict),
+        given=_among("given", query.given, (0, 1, 2, 3)),
+        reason=query.reason,
+        chose=_one_of("chose", query.chose, ("", *CHOICES, *MARKDOWN)),
+        layout=query.layout.strip(),
+        time=_one_of("time", query.time, ("", *TIMES, FAST)),
         annotator=query.annotator.strip(),
         other=query.other.strip(),
         labels=_labels(query.labels),
-        outcome=_one_of("outcome", query.outcome, tuple(OUTCOMES)) if query.outcome else "",
-        cause=_one_of("cause", query.cause, tuple(CAUSES)) if query.cause else "",
+        differs=_one_of("differs", query.differs, ("", YES)) == YES,
+        outcome=_one_of("outcome", query.outcome, ("", *OUTCOMES)),
+        cause=_one_of("cause", query.cause, ("", *CAUSES)),
         counts=_counts(query.counts),
     )
 
@@ -105,8 +119,10 @@ def entries(wanted: ComparisonFilter, **changes: Any) -> dict[str, str]:
             found["source"], found["against"] = value
         elif isinstance(value, tuple):
             found[field.name] = ("-" if field.name == "counts" else ",").join(map(str, value))
+        elif isinstance(value, bool):
+            found[field.name] = YES
         else:
-            found[field.name] = "none" if value == 0 else str(value)
+            found[field.name] = "none" if (field.name, value) == ("version", 0) else str(value)
     return found
 
 
@@ -115,45 +131,41 @@ def write(wanted: ComparisonFilter, **changes: Any) -> str:
     return urlencode(entries(wanted, **changes))
 
 
+def asking(**asked: Any) -> str:
+    """The query of a filter that asks for nothing but this."""
+    return write(ComparisonFilter(**asked))
+
+
 def chips(wanted: ComparisonFilter) -> list[tuple[str, str]]:
     """What is asked for beside `show`, each in words and with the query that asks for the rest."""
-    names = {field.name for field in fields(wanted) if getattr(wanted, field.name) != field.default}
-    texts: dict[str, Callable[[], str]] = {
-        "tag": lambda: f"tag {wanted.tag}",
-        "sources": lambda: " against ".join(name or "unknown" for name in wanted.sources or ()),
-        "version": lambda: f"guideline {wanted.version}" if wanted.version else "no guideline",
-        "week": lambda: f"week of {wanted.week}",
-        "strength": lambda: f"{STRENGTHS[wanted.strength or 1]} better on average",
-        "outcome": lambda: f"decided: {OUTCOMES[wanted.outcome]}",
-        "cause": lambda: f"cause: {CAUSES[wanted.cause]}",
-        "counts": lambda: f"votes {' : '.join(map(str, wanted.counts or ()))}",
-    }
-    found = [
-        (text(), write(wanted, **{name: ComparisonFilter.__dataclass_fields__[name].default}))
-        for name, text in texts.items()
-        if name in names
+    unasked = {field.name: field.default for field in fields(wanted)}
+    return [
+        (text, write(wanted, **{name: unasked[name] for name in names}))
+        for text, names in chips_of(wanted)
     ]
-    if wanted.other:
-        said = (
-            " and ".join(
-                f"{name}: {SAID[label]}"
-                for name, label in zip((wanted.annotator, wanted.other), wanted.labels, strict=True)
-            )
-            if wanted.labels
-            else f"{wanted.annotator} and {wanted.other} differ"
-        )
-        found.append((said, write(wanted, annotator="", other="", labels=None)))
-    elif wanted.annotator:
-        found.append((f"judged by {wanted.annotator}", write(wanted, annotator="")))
-    return found
+
+
+def _number(name: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise InvalidInput(f"The filter {name} is {text[:60]!r}; expected a number such as 2.")
+    return int(text)
+
+
+def _among(name: str, text: str, allowed: tuple[int, ...]) -> int | None:
+    return int(_one_of(name, text, tuple(map(str, allowed)))) if text else None
+
+
+def _verdicts(text: str) -> tuple[str, ...]:
+    return tuple(_one_of("verdict", one, tuple(VERDICTS)) for one in text.split(",") if one)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise InvalidInput(
-            f"The filter {name} is {value[:60]!r}; expected {', '.join(allowed[:-1])} or "
-            f"{allowed[-1]}."
-        )
+        *some, last = [one for one in allowed if one]
+        expected = f"{', '.join(some)} or {last}" if some else last
+        raise InvalidInput(f"The filter {name} is {value[:60]!r}; expected {expected}.")
     return value
 
 
@@ -172,6 +184,11 @@ def _version(text: str) -> int | None:
 
 def _monday(text: str) -> date | None:
     """The Monday of a week, which is given by it, or as a year and week such as 2026-W19."""
+    found = _day("week", text)
+    return None if found is None else date.fromordinal(found.toordinal() - found.weekday())
+
+
+def _day(name: str, text: str) -> date | None:
     if not text:
         return None
     try:
@@ -180,19 +197,19 @@ def _monday(text: str) -> date | None:
             raise ValueError(text)
     except ValueError as error:
         raise InvalidInput(
-            f"The filter week is {text[:60]!r}; expected a day or a week such as 2026-W19."
+            f"The filter {name} is {text[:60]!r}; expected a day or a week such as 2026-W19."
         ) from error
-    return date.fromordinal(found.toordinal() - found.weekday())
+    return found
 
 
 def _labels(text: str) -> tuple[str, str] | None:
     if not text:
         return None
     given = text.split(",")
-    if len(given) != 2 or not set(given) <= set(LABELS):
+    if len(given) != 2 or not set(given) <= {*LABELS, ANY}:
         raise InvalidInput(
-            f"The filter labels is {text[:60]!r}; expected two of {', '.join(LABELS)} with a comma "
-            "between."
+            f"The filter labels is {text[:60]!r}; expected two of {', '.join(LABELS)} and {ANY} "
+            "with a comma between."
         )
     return given[0], given[1]
 

@@ -39,10 +39,13 @@ def _seconds(milliseconds: float | None) -> str:
 
 
 def _number(value: float, kind: str, *, digits: int | None = None) -> str:
-    """A figure as its kind is written: `share`, `coefficient`, `times`, or plain."""
+    """A figure as its kind is written: `share`, `coefficient`, `times`, `percent_points` (of a
+    share), `ms` (in seconds), or plain."""
     text = {
         "share": lambda: f"{100 * value:z.{1 if digits is None else digits}f} %",
         "coefficient": lambda: f"{value:z.{2 if digits is None else digits}f}",
+        "percent_points": lambda: f"{100 * value:z.{1 if digits is None else digits}f} points",
+        "ms": lambda: f"{value / 1000:.{1 if digits is None else digits}f} s",
         "times": lambda: f"{value:z.{2 if digits is None else digits}f} ×",
     }.get(kind, lambda: f"{value:z,.{0 if digits is None else digits}f}")()
     return text.replace("-", "−")

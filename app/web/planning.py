@@ -13,9 +13,9 @@ from app.errors import InvalidInput
 from app.models.accounts import Annotator, AnnotatorKind
 from app.rules.bootstrap import Statistic
 from app.rules.project_statistics import ProjectStatistics
-from app.services import overview, pay, planning, projects, statistics
+from app.services import comparisons, overview, pay, planning, projects, statistics
 from app.services.planning import Plan
-from app.web import readings
+from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
 from app.web.pages import render
@@ -75,6 +75,7 @@ def _shown(
     with database.reading() as session:
         plan = planning.for_project(session, project, sums, half_width=half_width, now=now)
         progress = overview.for_project(session, project)
+        n_open = comparisons.count(session, project, "open")
     return sums, {
         "project": project,
         "plan": plan,
@@ -84,6 +85,8 @@ def _shown(
         "kinds": list(AnnotatorKind),
         "waiting": sums.waiting,
         "money": _money,
+        "n_open": n_open,
+        "filters": comparison_query,
     }
 
 

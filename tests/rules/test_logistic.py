@@ -86,8 +86,8 @@ def test_clustered_errors_equal_those_of_statsmodels():
     ("x", "k", "n", "reason"),
     [
         ([], [], [], "no_data"),
-        ([0, 1], [0, 0], [30, 30], "one_category"),
-        ([2, 2], [10, 20], [30, 30], "one_category"),
+        ([0, 1], [0, 0], [30, 30], "one_outcome"),
+        ([2, 2], [10, 20], [30, 30], "one_value"),
         ([0, 1], [0, 30], [30, 30], "separated"),
         ([0, 1, 2], [0, 5, 30], [30, 30, 30], "separated"),
     ],

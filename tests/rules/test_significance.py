@@ -105,7 +105,7 @@ def test_a_trend_needs_times_trials_and_both_outcomes():
     assert trend([], [], []).statistic.reason == "no_data"
     assert trend([3, 3], [5, 6], [20, 20]).statistic.reason == "one_time"
     assert trend([0, 1], [20, 20], [20, 20]).p is None
-    assert trend([0, 1], [2, 3], [5, 5]).statistic.reason == "too_few_for_interval"
+    assert trend([0, 1], [2, 3], [5, 5]).statistic.reason == "too_few_judgments"
 
 
 def test_the_example_of_benjamini_and_hochberg():

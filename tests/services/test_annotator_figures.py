@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, ComparisonCompletion, Project, Prompt
+from app.rules.annotator_sums import TIME_LIMITS
 from app.rules.proportions import wilson
 from app.services import (
     annotator_figures,
@@ -29,7 +30,6 @@ from app.services import (
 )
 from app.services.annotator_matrix import AnnotatorMatrix
 from app.services.annotator_models import NO_FITS
-from app.services.annotator_page import TIME_LIMITS
 from app.services.comparison_filters import ComparisonFilter
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
@@ -226,4 +226,4 @@ def test_only_what_stands_out_among_all_tests_is_flagged(office):
     assert drifting == {who for who, name in flagged if name == "drift"}
     # Two seconds for some forty words: the one who guesses, and nobody else.
     (fast,) = (who for who, figures in found.items() if "too fast" in figures.flags)
-    assert found[fast].seconds == pytest.approx(2.0, rel=0.1)
+    assert found[fast].seconds.value == pytest.approx(2.0, rel=0.1)

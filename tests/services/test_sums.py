@@ -255,7 +255,8 @@ def check_annotators(rows, found):
         assert row.skips == sum(rows.names[s.annotator_id] == row.name for s in rows.skips)
         assert row.last_judged_at == max(j.received_at for j in given)
         times = [j.active_ms for j in given if j.active_ms is not None]
-        assert row.median_active_ms == (round(median(times)) if times else None)
+        assert row.median_active_ms.value == (median(times) if times else None)
+        assert row.median_active_ms.n == len(times)
         sided = [
             j
             for j in counted

@@ -165,7 +165,7 @@ def test_groups_follow_the_coefficient_that_is_chosen(
 ) -> None:
     text = words(admin_of(judged).get(f"/admin/kitchen/agreement?by=sources&{query}").text)
     table = text.partition(f"Sources {heading} Plot")[2]
-    n = " n 3" if "without" in query else " n 4" if "graded" in query else ""
+    n = " n 3" if "without" in query else " n 4"
     assert f"model-alpha and model-beta {figure}{n} fewer than 20" in table
 
 
@@ -276,7 +276,7 @@ def test_a_flag_leads_an_admin_to_its_reason(site: Site) -> None:
 
     visit = admin_of(site)
     found = visit.get("/admin/kitchen/comparisons?show=flagged").text
-    assert "1 comparison " in words(found)
+    assert "1 comparison, 1 flag " in words(found)
     link = re.search(r'href="(/admin/kitchen/comparisons/[0-9a-f-]{36})"', found)
     assert link is not None
     page = visit.get(link[1]).text

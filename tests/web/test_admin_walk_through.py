@@ -148,11 +148,11 @@ def find_the_weakest_annotator(page: Page, said: list[Said]) -> str:
     share, n = agreement[weakest]
     row = words(people.first)
     assert shows(row, share)
-    assert f"to {100 * upper_end(share, n):.0f} %, n {n}" in row
+    assert f"to {100 * upper_end(share, n):.1f} %, n {n}" in row
     sided = [one.is_left for one in said if one.annotator == weakest and one.is_left is not None]
     assert shows(row, fmean(sided))
     assert "favours left" in row
-    people.first.get_by_role("link").click()
+    people.first.locator("th a").click()
     page.get_by_role("heading", level=1, name=weakest).wait_for()
     notice = words(page.locator(".notice"))
     assert "favours left" in notice
@@ -164,8 +164,15 @@ def find_the_weakest_annotator(page: Page, said: list[Said]) -> str:
 def look_where_others_differ(page: Page, said: list[Said], contested: set[UUID], name: str) -> None:
     page.get_by_role("link", name="Where others differ").click()
     page.get_by_text(f"judged by {name}").wait_for()
-    theirs = {one.comparison for one in said if one.annotator == name} & contested
-    page.get_by_text(f"{len(theirs)} comparisons", exact=True).wait_for()
+    labels = labels_of(said)
+    theirs = {
+        one.comparison
+        for one in said
+        if one.annotator == name and set(labels[one.comparison]) != {one.label}
+    }
+    assert theirs <= contested
+    n = len(theirs)
+    page.get_by_text(f"{n} comparisons, {n} such judgments", exact=True).wait_for()
     shown = {UUID(link) for link in ids_of(page.locator("tbody a"))}
     assert shown
     assert shown <= theirs
@@ -256,9 +263,12 @@ def see_agreement_by_version(page: Page, said: list[Said]) -> None:
         assert (figure.locator(".faint").count() == 1) == is_faint
         assert ("fewer than 20" in words(figure)) == is_faint
         assert (" to " in words(figure)) == (not is_faint)
-    marks = page.get_by_role("img", name=re.compile("by week")).locator(".mark-name")
+    marks = page.get_by_role("group", name=re.compile("by week")).locator(".mark-name")
     assert marks.count() >= 2
     table.get_by_role("row", name="Version 3").locator("td").nth(2).get_by_role("link").click()
-    latest = {one.comparison for one in said if one.version == 3}
-    page.get_by_text(f"{len(latest)} comparisons", exact=True).wait_for()
+    judges = Counter(one.comparison for one in said if one.version == 3)
+    latest = {comparison for comparison, n in judges.items() if n > 1}
+    given = sum(judges[comparison] for comparison in latest)
+    told = f"{len(latest)} comparisons, {given} such judgments"
+    page.get_by_text(told, exact=True).wait_for()
     assert {UUID(link) for link in ids_of(page.locator("tbody a"))} == latest

@@ -21,7 +21,8 @@ from app.web.access import SAFE_METHODS
 OTHER_NAMES = [
     "csrf_token", "page", "show", "name", "next", "project", "action", "tag", "source", "version",
     "week", "strength", "annotator", "other", "labels", "cause", "outcome", "counts",
-    "candidate", "revises", "by", "figure", "sort", "target",
+    "written_by", "mixed", "size", "overlap", "day", "kind", "verdict", "given", "reason", "chose",
+    "layout", "time", "differs", "candidate", "revises", "by", "figure", "sort", "target",
 ]  # fmt: skip
 HALF_A_CHARACTER = b"\xed\xa0\x80"
 NASTY = [

@@ -42,7 +42,8 @@ def test_sources_are_ranked_with_strength_arena_scale_and_n(site: Site, reviewer
     text = words(page)
     # ln(3) / 2, and 1000 + 200 log10(3).
     assert "4 judgments between 2 sources of responses, 0 of them ties" in text
-    assert re.search(r"1 big 0\.55 .*1,095 no side recorded 4 2 small −0\.55 .*905 .* 4", text)
+    told = r"1 big 0\.55 n 4 .*1,095 n 4 no side recorded 4 2 small −0\.55 n 4 .*905 n 4 .* 4"
+    assert re.search(told, text)
     assert "there are none yet: too few independent prompts or comparisons for an interval" in text
     assert "big against small 4 75.0 % 75.0 % 0.0 %" in text
     link = re.search(r'href="(/admin/kitchen/comparisons\?[^"]*source=big[^"]*)"', page)

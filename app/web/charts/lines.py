@@ -18,6 +18,8 @@ class Given:
     statistic: Statistic
     is_faint: bool = False
     """Too few data for a trend: shown, and joined with nothing."""
+    href: str | None = None
+    """Where its dot leads."""
 
 
 @dataclass(frozen=True)
