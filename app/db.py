@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,17 +35,15 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
 )
+from sqlalchemy.exc import TimeoutError as TooManyConnections
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidInput, StorageUnavailable
+from app.patience import LOCK_TIMEOUT_MS, LockedElsewhere, is_impatient
 from app.prepared import run_on
-
-try:
-    import fcntl
-except ImportError:  # Windows has none.
-    fcntl = None  # type: ignore[assignment]
+from app.writers_turn import WritersTurn
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -57,6 +54,8 @@ NAMING = {
 }
 
 PING_AFTER_SECONDS = 1.0
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code for a lock that was not had in time."""
 TIMEOUT_SECONDS = 10
 
 
@@ -86,74 +85,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class WritersTurn:
-    """The right to write to one SQLite file: one thread of one process at a time.
-
-    SQLite itself lets processes wait by asking again and again, and whoever asks at the right
-    moment wins; a file lock wakes them. Where there can be none, SQLite's own waiting remains.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._lock = threading.Lock()
-        self._owner: int | None = None
-        self._depth = 0
-        self._path = None if path is None else f"{path}.lock"
-        self._file: int | None = None
-
-    def take_now(self) -> bool:
-        """Takes the turn for this thread, and its transactions until `give_back`, if it is free."""
-        me = threading.get_ident()
-        if self._owner != me:
-            if not self._lock.acquire(blocking=False):
-                return False
-            if not self._lock_file(wait=False):
-                self._lock.release()
-                return False
-            self._owner = me
-        self._depth += 1
-        return True
-
-    def take_for(self, thread: int) -> None:
-        """Waits until the turn is free and takes it for that thread, which is to give it back."""
-        self._lock.acquire()
-        self._lock_file(wait=True)
-        self._owner = thread
-        self._depth = 1
-
-    def __enter__(self) -> None:
-        me = threading.get_ident()
-        if self._owner == me:
-            self._depth += 1
-        else:
-            self.take_for(me)
-
-    def __exit__(self, *_: object) -> None:
-        self.give_back()
-
-    def give_back(self) -> None:
-        self._depth -= 1
-        if self._depth > 0:
-            return
-        self._owner = None
-        if fcntl is not None and self._file is not None:
-            with suppress(OSError):
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._lock.release()
-
-    def _lock_file(self, *, wait: bool) -> bool:
-        """Whether no other process has it now."""
-        if fcntl is None or self._path is None:
-            return True
-        with suppress(OSError):
-            if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                return False
-        return True
 
 
 def _watch_file(engine: Engine, path: str, may_create: Callable[[], bool]) -> None:
@@ -253,32 +184,44 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         path = _file_of(self.url) if self.is_sqlite else None
         self._may_create = False
+        # Pools of their own: the event loop never waits for a connection that pages hold.
         if self.is_sqlite:
-            self.engine = self._looking_up_engine = create_engine(self.url)
+            self.engine = create_engine(self.url)
             _configure_sqlite(self.engine)
             self._writing_engine: Engine = self.engine.execution_options(writing=True)
+            self._impatient_engine: Engine = self._writing_engine
+            self._looking_up_engine = create_engine(self.url, pool_size=1)
+            _configure_sqlite(self._looking_up_engine)
         else:
-            # Pools of their own: who looks up never waits for a connection that pages hold.
             self.engine = _postgresql_engine(self.url)
             # What runs with every judgment is planned once.
             self._writing_engine = _postgresql_engine(
                 self.url, "plan_cache_mode=force_generic_plan"
+            )
+            self._impatient_engine = _postgresql_engine(
+                self.url,
+                "plan_cache_mode=force_generic_plan",
+                f"lock_timeout={LOCK_TIMEOUT_MS}ms",
+                pool_size=1,
             )
             self._looking_up_engine = _postgresql_engine(
                 self.url, "statement_timeout=5s", isolation_level="AUTOCOMMIT", pool_size=1
             )
         if path is not None:
             _watch_file(self.engine, path, lambda: self._may_create)
+            _watch_file(self._looking_up_engine, path, lambda: False)
         self.turn = WritersTurn(path) if self.is_sqlite else None
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that commits at the end of the block and rolls back on any error."""
+        """A transaction that commits at the end of the block and rolls back on any error. Raises
+        LockedElsewhere where nothing may wait (`app/patience.py`)."""
+        engine = self._impatient_engine if is_impatient() else self._writing_engine
         with (
             self.turn or nullcontext(),
             self._guard(),
-            self._sessions(bind=self._writing_engine) as session,
+            self._sessions(bind=engine) as session,
             session.begin(),
         ):
             yield session
@@ -314,7 +257,13 @@ class Database:
         try:
             yield
         except OperationalError as error:
+            if is_impatient() and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                raise LockedElsewhere from error
             raise StorageUnavailable(_storage_sentence(error)) from error
+        except TooManyConnections as error:
+            raise StorageUnavailable(
+                "All connections to the database are in use. Nothing was stored; try again."
+            ) from error
         except DataError as error:
             raise InvalidInput(
                 f"What was sent holds something that the database cannot hold ({_found(error)}). "
@@ -337,9 +286,8 @@ class Database:
     @property
     def engines(self) -> set[Engine]:
         """Those with connections of their own."""
-        if self.is_sqlite:
-            return {self.engine}
-        return {self.engine, self._writing_engine, self._looking_up_engine}
+        own = {self.engine, self._looking_up_engine}
+        return own if self.is_sqlite else own | {self._writing_engine, self._impatient_engine}
 
     def dispose(self) -> None:
         for engine in self.engines:

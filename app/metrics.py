@@ -22,6 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine, ExceptionContext
 
 from app.errors import PrefloopError, StorageUnavailable
+from app.patience import LockedElsewhere
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10)
 MEMORY_EVERY_SECONDS = 5.0
@@ -132,8 +133,13 @@ def skipping() -> Iterator[None]:
 @contextmanager
 def _timed(histogram: Histogram, observed: Observed) -> Iterator[Observed]:
     started = time.perf_counter()
+    is_over = True
     try:
         yield observed
+    except LockedElsewhere:
+        # It is done again by who may wait, and observed then.
+        is_over = False
+        raise
     except PrefloopError as error:
         observed.outcome = "failed" if isinstance(error, StorageUnavailable) else "refused"
         raise
@@ -141,7 +147,8 @@ def _timed(histogram: Histogram, observed: Observed) -> Iterator[Observed]:
         observed.outcome = "failed"
         raise
     finally:
-        histogram.labels(observed.outcome).observe(time.perf_counter() - started)
+        if is_over:
+            histogram.labels(observed.outcome).observe(time.perf_counter() - started)
 
 
 def exposition(*more: Collector) -> bytes:

@@ -1,9 +1,10 @@
-"""Short work, judging above all: done by few threads, one piece after another, the most due first.
+"""Short work, judging above all: done by the event loop itself, one piece after another, the most
+due first.
 
 Python runs one thread of a process at a time. A transaction lets go of the interpreter at every
-statement, and must fight for it with the event loop to go on: with 32 annotators who never pause
-that took as long as the work itself. So the event loop waits while a piece of short work is done,
-for a moment: what then still waits for the database goes on beside it.
+statement, and a thread must fight for it with the event loop to go on: with 32 annotators who never
+pause that took as long as the work itself. So the event loop does it. It never waits for others
+who hold a lock: that is left to threads.
 
 What takes longer (pages of an admin, imports, exports) has the framework's own threads, so nobody
 waits behind it.
@@ -23,15 +24,14 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from anyio.lowlevel import RunVar
 
-from app.db import WritersTurn
+from app.patience import LockedElsewhere, impatient
+from app.writers_turn import WritersTurn
 
 AT_ONCE = 16
 """Pieces of work that are done in one turn at writing to SQLite. Two processes take turns: while
 one of them writes, the other one reads requests and sends answers."""
-POSTGRESQL_THREADS = 4
-"""While one waits for the database, another one computes."""
-PATIENCE_SECONDS = 0.02
-"""How long the event loop waits for a thread. A piece of work usually takes 2 to 8 ms."""
+PATIENT_THREADS = 4
+"""They wait for locks in PostgreSQL, so that the event loop never does."""
 NEXT_SECONDS = 0.1
 SUBMIT_SECONDS = 0.15
 """How soon an annotator is to have an answer: who asks for a comparison sits before an empty page,
@@ -101,33 +101,30 @@ class _Queue:
         raise NotImplementedError
 
 
-class _ByThreads(_Queue):
-    """Few threads, for each of which the event loop waits a moment."""
+class _Impatient(_Queue):
+    """The event loop itself, one piece in each round. What would have to wait for a lock that
+    somebody holds is done by a thread."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="short work")
-        self._free = threads
 
     def _may_begin(self) -> bool:
-        return self._free > 0
+        return True
 
     def _look(self) -> None:
         self._will_look = False
-        self._free -= 1
-        job = self._pool.submit(heappop(self._waiting).do)
-        try:
-            self._finish(job.result(PATIENCE_SECONDS))
-        except TimeoutError:
+        piece = heappop(self._waiting)
+        with impatient():
+            done = piece.do()
+        if isinstance(done.error, LockedElsewhere):
+            job = self._pool.submit(piece.do)
             job.add_done_callback(
-                lambda job: self._loop.call_soon_threadsafe(self._finish, job.result())
+                lambda job: self._loop.call_soon_threadsafe(lambda: job.result().tell())
             )
-            self._look_soon()
-
-    def _finish(self, done: _Done) -> None:
-        self._free += 1
+        else:
+            done.tell()
         self._look_soon()
-        done.tell()
 
 
 class _ByTurns(_Queue):
@@ -180,13 +177,13 @@ def limit_threads(turn: WritersTurn | None) -> None:
 
     `turn` is that of a database that has one writer.
     """
-    _queue.set(_ByThreads(POSTGRESQL_THREADS) if turn is None else _ByTurns(turn))
+    _queue.set(_Impatient(PATIENT_THREADS) if turn is None else _ByTurns(turn))
 
 
 def _queue_of_loop() -> _Queue:
     found = _queue.get(None)
     if found is None:
-        found = _ByThreads(1)
+        found = _Impatient(1)
         _queue.set(found)
     return found
 

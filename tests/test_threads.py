@@ -12,8 +12,9 @@ import pytest
 import structlog
 from anyio.to_thread import run_sync
 
-from app.db import WritersTurn
-from app.threads import AT_ONCE, POSTGRESQL_THREADS, limit_threads, short, short_within
+from app.patience import LockedElsewhere, is_impatient
+from app.threads import AT_ONCE, PATIENT_THREADS, limit_threads, short, short_within
+from app.writers_turn import WritersTurn
 
 T = TypeVar("T")
 
@@ -26,36 +27,23 @@ def run(work: Callable[[], Awaitable[T]], turn: WritersTurn | None = None) -> T:
     return anyio.run(in_a_server)
 
 
-def test_short_work_runs_in_few_threads_and_never_waits_for_long_work():
-    at_once: list[int] = []
-    now = 0
-    lock = threading.Lock()
+@pytest.mark.parametrize("turn", [None, WritersTurn(None)])
+def test_short_work_is_done_by_the_event_loop_and_never_waits_for_long_work(turn):
     ended = threading.Event()
+    judge = short(lambda number: (number, threading.get_ident()))
 
-    @short
-    def judge(number: int) -> int:
-        nonlocal now
-        with lock:
-            now += 1
-            at_once.append(now)
-        with lock:
-            now -= 1
-        return number
-
-    async def judge_all() -> list[int]:
+    async def judge_all() -> list[tuple[int, int]]:
         async with anyio.create_task_group() as long:
             # As many as the framework has threads: each ends only when all judging is done.
             for _ in range(40):
                 long.start_soon(run_sync, ended.wait, 60)
             found = await asyncio.gather(*map(judge, range(20)))
             ended.set()
-        return found
+        return [*found, (20, threading.get_ident())]
 
-    assert run(judge_all) == list(range(20))
-    assert max(at_once) <= POSTGRESQL_THREADS
-    at_once.clear()
-    assert run(judge_all, WritersTurn(None)) == list(range(20))
-    assert max(at_once) == 1
+    numbers, threads = zip(*run(judge_all, turn), strict=True)
+    assert numbers == tuple(range(21))
+    assert len(set(threads)) == 1
 
 
 @pytest.mark.parametrize("turn", [None, WritersTurn(None)])
@@ -71,28 +59,37 @@ def test_what_is_due_first_is_done_first_whatever_came_before(turn):
     assert done == ["a", "b", "c", "1", "2", "3"]
 
 
-def test_the_event_loop_goes_on_beside_work_that_waits_and_other_threads_do_other_work():
-    loop_went_on, others = threading.Event(), threading.Barrier(POSTGRESQL_THREADS)
+def test_what_would_have_to_wait_for_others_is_done_by_threads_beside_the_event_loop():
+    loop_went_on, others = threading.Event(), threading.Barrier(PATIENT_THREADS)
+    tries: list[bool] = []
 
     @short
     def wait() -> bool:
+        tries.append(is_impatient())
+        if is_impatient():
+            raise LockedElsewhere
         return loop_went_on.wait(60)
 
     @short
     def meet() -> bool:
+        if is_impatient():
+            raise LockedElsewhere
         return others.wait(60) >= 0
 
     async def beside() -> bool:
         waiting = asyncio.ensure_future(wait())
-        await asyncio.sleep(0)
+        while len(tries) < 2:
+            await asyncio.sleep(0)
         loop_went_on.set()
         return await waiting
 
     async def together() -> list[bool]:
-        return await asyncio.gather(*(meet() for _ in range(POSTGRESQL_THREADS)))
+        return await asyncio.gather(*(meet() for _ in range(PATIENT_THREADS)))
 
     assert run(beside)
-    assert run(together) == [True] * POSTGRESQL_THREADS
+    assert tries == [True, False]
+    assert run(together) == [True] * PATIENT_THREADS
+    assert not is_impatient()
 
 
 def test_the_event_loop_writes_itself_and_a_thread_waits_for_the_turn(tmp_path):

@@ -93,20 +93,29 @@ def first_target(
 
 
 def target_after(
-    policy: QueuePolicy, first: int, judged: int, votes: tuple[int, int, int, int]
+    policy: QueuePolicy,
+    first: int,
+    judged: int,
+    votes: tuple[int, int, int, int],
+    *,
+    contested: bool | None = None,
 ) -> int:
     """Judgments wanted after `votes` = (for the first, for the second, ties, both bad).
 
     Fixed without `adaptive_max`. With it: stop where the posterior is clear; where the annotators
     disagree at the wanted number, ask one more. STATISTICS: under a Beta(1, 1) prior and a tie
     counting half, P(share of the leading completion > 1/2).
+
+    contested: whether two verdicts differ, where votes do not tell: of more than two completions
+    there are none, so nothing stops early and every conflict asks one more.
     """
     if policy.adaptive_max is None or judged == 0:
         return first
     if posterior(votes) >= policy.adaptive_confidence:
         return judged
-    unanimous = max(votes) == sum(votes)
-    if judged < first or unanimous:
+    if contested is None:
+        contested = max(votes) < sum(votes)
+    if judged < first or not contested:
         return first
     return max(first, min(judged + 1, policy.adaptive_max))
 

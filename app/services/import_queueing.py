@@ -85,7 +85,9 @@ def update_existing(
             for name, value in columns.items():
                 setattr(comparison, name, value)
             votes = tallies.label_counts(comparison)
-            comparison.target = tallies.target_of(comparison, policy, comparison.judged, votes)
+            comparison.target = tallies.target_of(
+                comparison, policy, comparison.judged, votes, contested=comparison.contested
+            )
             changed.add(comparison.id)
     session.flush()
     return changed

@@ -118,7 +118,7 @@ def submit(
         Asked(_STORE, values),
         *_following(values),
         _finishing(assignment, AssignmentState.JUDGED),
-        tallies.votes_of(comparison),
+        tallies.votes_of(comparison, annotator.id),
     )
     run_all(session, *tallies.judgment_added(session, comparison, values["id"], votes), last=last)
     return Submitted(values=values, replayed=False)

@@ -10,7 +10,6 @@ project of any size. Gold and repeats come where the project's policy plans them
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from app.models.projects import (
     Prompt,
 )
 from app.models.tallies import QueuePosition
+from app.patience import wait
 from app.prepared import Asked, Rows, run, run_all
 from app.rules.queue_policy import QueuePolicy, order_in_block, planned_kind, read_policy
 from app.services.queue_order import (
@@ -308,7 +308,7 @@ def _normal(
         if not found_any:
             break
         # Others hold all that is left, for as long as it takes to lease or to judge it.
-        time.sleep(LOOK_AGAIN_SECONDS)
+        wait(LOOK_AGAIN_SECONDS)
     return None
 
 

@@ -7,7 +7,7 @@ votes, each by key), so that nobody who waits here holds what another needs.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +83,7 @@ _VOTES_OF_ONE = (
     .join(Project, Project.id == Judgment.project_id)
     .where(Judgment.comparison_id == bindparam("comparison"))
 )
+_OWN_VOTES_OF_ONE = _VOTES_OF_ONE.where(Judgment.annotator_id == bindparam("annotator"))
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,15 @@ class Tallies:
     content: dict[str, int]
 
 
-def votes_of(comparison: ComparisonRow) -> Asked:
+def votes_of(comparison: ComparisonRow, annotator_id: UUID) -> Asked:
     """Reads the current judgments of a locked comparison, and the policy as it is stored now: who
-    waited for the comparison may have loaded the project before it changed."""
+    waited for the comparison may have loaded the project before it changed.
+
+    Of gold only the annotator's own: everybody judges it and none counts for another, and to read
+    hundreds would take a time that tells it from normal work.
+    """
+    if comparison.kind == "gold":
+        return Asked(_OWN_VOTES_OF_ONE, {"comparison": comparison.id, "annotator": annotator_id})
     return Asked(_VOTES_OF_ONE, {"comparison": comparison.id})
 
 
@@ -108,6 +115,8 @@ def judgment_added(
     votes, policy = _collect(rows)[comparison.id], policy_of(rows[0])
     after = _contribution(comparison, [vote for _, vote in votes])
     before = _contribution(comparison, [vote for key, vote in votes if key != judgment_id])
+    if comparison.kind == "gold":
+        after = replace(after, judged=comparison.judged + after.judged - before.judged)
     return [
         *_recording(session, comparison.project_id, [(comparison, before, after)]),
         slots.recount_one(comparison.id, **_columns(comparison, after, policy)),
@@ -317,17 +326,26 @@ def _columns(comparison: ComparisonRow, found: Contribution, policy: QueuePolicy
     return {
         "judged": found.judged,
         "contested": found.contested,
-        "target": target_of(comparison, policy, found.judged, found.votes),
+        "target": target_of(
+            comparison, policy, found.judged, found.votes, contested=found.contested
+        ),
         **dict(zip(LABEL_COUNTS, found.votes, strict=True)),
     }
 
 
-def target_of(comparison: ComparisonRow, policy: QueuePolicy, judged: int, votes: VoteKey) -> int:
+def target_of(
+    comparison: ComparisonRow,
+    policy: QueuePolicy,
+    judged: int,
+    votes: VoteKey,
+    *,
+    contested: bool,
+) -> int:
     """Judgments wanted of a comparison after these."""
     if comparison.kind == "gold":
         return 0
     first = first_target(policy, comparison.id, comparison.tags, comparison.overlap)
-    return target_after(policy, first, judged, votes)
+    return target_after(policy, first, judged, votes, contested=contested)
 
 
 def label_counts(comparison: Comparison) -> VoteKey:

@@ -78,6 +78,7 @@ _CHUNK = (
         Comparison.n_second,
         Comparison.n_tie,
         Comparison.n_both_bad,
+        Comparison.contested,
     )
     .where(
         Comparison.project_id == bindparam("project_id"),
@@ -98,8 +99,10 @@ _MOVE = (
 
 def _set_each(session: Session, project: Project, policy: QueuePolicy) -> None:
     @cache
-    def target_of(first: int, judged: int, votes: tuple[int, int, int, int]) -> int:
-        return target_after(policy, first, judged, votes)
+    def target_of(
+        first: int, judged: int, votes: tuple[int, int, int, int], contested: bool
+    ) -> int:
+        return target_after(policy, first, judged, votes, contested=contested)
 
     after = UUID(int=0)
     while rows := run(session, _CHUNK, project_id=project.id, after=after).all():
@@ -107,7 +110,7 @@ def _set_each(session: Session, project: Project, policy: QueuePolicy) -> None:
         for row in rows:
             first = first_target(policy, row.id, row.tags, row.overlap)
             votes = (row.n_first, row.n_second, row.n_tie, row.n_both_bad)
-            wanted = target_of(first, row.judged, votes)
+            wanted = target_of(first, row.judged, votes, row.contested)
             if wanted != row.target:
                 moved[wanted].append(row.id)
         for wanted, keys in moved.items():

@@ -82,6 +82,15 @@ def test_conflict_asks_one_more_up_to_the_maximum(votes, target: int) -> None:
     assert target_after(policy, 3, sum(votes), votes) == target
 
 
+def test_conflict_about_more_than_two_completions_asks_one_more_too() -> None:
+    policy, untold = QueuePolicy(overlap=2, adaptive_max=4), (0, 0, 0, 0)
+    found = [
+        target_after(policy, 2, judged, untold, contested=contested)
+        for judged, contested in ((1, False), (2, False), (2, True), (3, True), (4, True))
+    ]
+    assert found == [2, 2, 3, 4, 4]
+
+
 def test_a_clear_posterior_stops_early() -> None:
     eager = QueuePolicy(overlap=5, adaptive_max=7, adaptive_confidence=0.85)
     strict = QueuePolicy(overlap=5, adaptive_max=7)

@@ -5,12 +5,20 @@ import re
 from contextlib import contextmanager
 
 import pytest
-from helpers.data import add_annotator, import_plain, lease, make_project, pair, submit
+from helpers.data import (
+    add_annotator,
+    import_plain,
+    lease,
+    make_project,
+    pair,
+    project_of,
+    submit,
+)
 from helpers.policy import set_policy
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.models.projects import Comparison
-from app.services import queue, queue_order, slots
+from app.services import queue, queue_order, slots, tallies
 
 
 # SQLite counts the steps of its virtual machine, which a clock cannot: they do not depend on load.
@@ -115,3 +123,31 @@ def test_the_next_one_costs_the_same_however_much_is_done_or_for_others_or_gold(
 
     assert among_others < 1.3 * plain, (plain, among_others)
     assert among_gold < 1.3 * planted, (planted, among_gold)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_judgment_of_gold_costs_the_same_however_many_gave_theirs(database):
+    make_project(database, pairs=1, overlap=1)
+    set_policy(database, gold_share=0.5)
+    import_plain(database, [pair(500, gold=1)])
+    import_plain(database, [pair(i) for i in range(600, 640)])
+
+    def steps_of_gold(name: str) -> int:
+        annotator = add_annotator(database, name)
+        for _ in range(12):
+            view = lease(database, annotator)
+            with counted_steps(database) as counter:
+                submitted = submit(database, annotator, view)
+            if submitted.values["kind"] == "gold":
+                return len(counter)
+        raise AssertionError("no gold came")
+
+    first = steps_of_gold("first")
+    later = [steps_of_gold(f"annotator {i}") for i in range(25)]
+
+    assert max(later) < 1.3 * first + 20, (first, later)
+    with database.reading() as session:
+        gold = session.scalars(select(Comparison).where(Comparison.kind == "gold")).one()
+        assert gold.judged == 26
+        project = project_of(session)
+        assert tallies.check(session, project, queue.policy_of(project)) == []
