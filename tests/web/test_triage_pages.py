@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.models.accounts import AuditEntry, Role
 from app.models.adjudications import Adjudication
 from app.models.projects import Comparison
-from app.services import imports
+from app.services import guidelines, imports, projects
 from app.services.import_files import Record
 
 RATIONALES = ("Shorter, and nothing is missing.", "It says more.")
@@ -135,6 +135,21 @@ def test_a_list_that_tells_verdicts_is_seen_too(split: Site) -> None:
     assert "prefers" in words(vera.get("/admin/kitchen/comparisons?tag=odd").text)
     assert words(vera.get(TRIAGE).text).count("votes seen") == 1
     assert words(reviewer_of(split, "olga").get(TRIAGE).text).count("votes seen") == 0
+
+
+def test_a_cause_that_a_version_never_had_counts_0_there(split: Site) -> None:
+    visit = reviewer_of(split)
+    for cause in ("taste", "slip"):
+        visit.post(next_of(visit), {"outcome": "split", "cause": cause})
+    with split.database.writing() as session:
+        version = guidelines.current(session, projects.by_slug(session, "kitchen"))
+        assert version is not None
+        taste = select(Adjudication).where(Adjudication.cause == "taste")
+        session.scalars(taste).one().guideline_version_id = version.id
+    text = words(visit.get(TRIAGE).text)
+    assert "Cause All Guideline v1 No guideline" in text
+    assert "Taste 1 1 0" in text
+    assert "Slip 1 0 1" in text
 
 
 def test_every_number_leads_to_the_comparisons_behind_it(split: Site) -> None:
