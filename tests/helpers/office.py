@@ -40,6 +40,9 @@ PEOPLE = {
 """How often each sees which reply is better; `guess` looks at none and follows GUESSES."""
 GUESSES = {"A": 0.6, "B": 0.1, "tie": 0.15, "both_bad": 0.15}
 WEEKS = 4
+WHY = {True: "It says what happens next, and by when.", False: "Shorter, and that is enough.",
+       None: "Both would do."}  # fmt: skip
+"""What people write now and then who prefer the longer reply, the shorter one, or neither."""
 UNCLEAR_UNTIL = 2
 """The weeks in which the first guideline holds, and everybody errs more often."""
 
@@ -160,4 +163,5 @@ def _verdict(person: Annotator, view: AssignmentView, week: int, rng: Generator)
         idempotency_key=f"{person.name}-{view.id}",
         active_ms=int(1000 * seconds),
         reason_codes=["clear"] if rng.random() < 0.3 else [],
+        rationale=WHY[verdict == right if verdict in "AB" else None] if seconds > 25 else None,
     )

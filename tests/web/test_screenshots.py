@@ -1,5 +1,7 @@
 """The script that takes the README's pictures, run as a person runs it."""
 
+import os
+import re
 import struct
 import subprocess
 import sys
@@ -63,6 +65,23 @@ def test_the_dashboards_are_taken_of_a_project_with_something_to_tell(
     done = take(tmp_path / "test.db", out, "--dashboards", project=SLUG)
     assert done.returncode == 0, done.stderr
     assert sizes_of(out) == {"agreement.png": (1100, 780), "annotators.png": (1100, 780)}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_walk_through_has_all_its_pictures(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/walk_through.py", "--out", str(tmp_path)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": ".:tests"},
+    )
+    assert done.returncode == 0, done.stderr
+    shown = re.findall(r"\(images/(.*?)\)", (ROOT / "docs/walk-through.md").read_text())
+    assert sizes_of(tmp_path) == dict.fromkeys(shown, (1100, 820))
+    assert len(shown) == 6
 
 
 def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
