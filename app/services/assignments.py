@@ -242,24 +242,19 @@ def heartbeat(
 ) -> datetime:
     """Extend a lease while its page is in front of the annotator; gives its new end.
 
-    An ended lease comes back to life where nobody else took the slot. Raises Conflict where it
-    cannot be extended; a judgment is taken all the same. A page that nobody left or used for
-    LONGEST_HOLD leases no longer holds its comparison.
+    A lease that ended does not come back by it: nobody takes the slot of planted work meanwhile, so
+    an answer that depends on the slot would tell it from normal work. Raises Conflict then; a
+    judgment is taken all the same. A page that nobody left or used for LONGEST_HOLD leases no
+    longer holds its comparison.
     """
     assignment = get_for(session, annotator, assignment_id)
     latest = assignment.issued_at + LONGEST_HOLD * timedelta(seconds=lease_seconds)
-    if assignment.state == AssignmentState.EXPIRED and now < latest:
-        comparison = slots.lock(session, assignment.comparison_id)
-        if assignment.kind != "normal" or comparison.open_slots > 0:
-            assignment.state = AssignmentState.LEASED
-            session.flush()
-            run_all(session, slots.recount_one(comparison.id))
+    wanted = min(now + timedelta(seconds=lease_seconds), latest)
     if assignment.state != AssignmentState.LEASED or now >= latest:
         raise Conflict(
             f"This comparison is {assignment.state} and no longer reserved for you. "
             "A verdict that you send is kept; go on with the next one."
         )
-    wanted = min(now + timedelta(seconds=lease_seconds), latest)
     assignment.lease_expires_at = max(assignment.lease_expires_at, wanted)
     session.flush()
     return assignment.lease_expires_at

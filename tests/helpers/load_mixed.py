@@ -140,17 +140,21 @@ def first_wanted(row: Row, policy: QueuePolicy, drawn: Mapping[str, bool]) -> in
     return policy.overlap if drawn[row["id"]] else 1
 
 
-def wanted_after(first: int, judged: int, votes: Counter[object], policy: QueuePolicy) -> int:
+def wanted_after(
+    first: int, judged: int, votes: Counter[object], policy: QueuePolicy, *, is_pair: bool = True
+) -> int:
     """`votes` counts annotators by what they said: completion ids, and the words of those who
-    prefer neither. None of it counts where three were compared."""
+    prefer neither. Where three were compared nothing stops early, and a conflict is one too."""
     assert policy.adaptive_max is not None
     sides = sorted(
         (n for said, n in votes.items() if said not in ("tie", "both_bad")), reverse=True
     )
     level = sum(votes.values()) - sum(sides)
     leading, other = [*sides, 0, 0][:2]
-    if judged and share_above_half(2 * leading + level, 2 * other + level) >= (
-        policy.adaptive_confidence
+    if (
+        is_pair
+        and judged
+        and share_above_half(2 * leading + level, 2 * other + level) >= (policy.adaptive_confidence)
     ):
         return judged
     if judged >= first and len(votes) > 1:
@@ -186,8 +190,10 @@ def _wanted(plan: Plan, stored: Stored) -> dict[str, tuple[int, int]]:
     for row in plan.comparisons:
         if row["kind"] == "normal":
             key, first = row["id"], first_wanted(row, AFTER, drawn)
-            said = votes[key] if row["size"] == 2 else Counter()
-            found[key] = first, wanted_after(first, len(judges[key]), said, AFTER)
+            wanted = wanted_after(
+                first, len(judges[key]), votes[key], AFTER, is_pair=row["size"] == 2
+            )
+            found[key] = first, wanted
     return found
 
 

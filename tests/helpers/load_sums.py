@@ -68,12 +68,13 @@ def _days(stored: Stored) -> Iterator[str]:
         expected[row["annotator_id"], row["received_at"]]["judged"] += 1
     for row in stored.skips:
         expected[row["annotator_id"], row["skipped_at"]]["skipped"] += 1
-    for votes in _counted(stored).values():
+    pairs = {row["id"] for row in stored.comparisons if row["size"] == 2}
+    for comparison, votes in _counted(stored).items():
         for vote in votes:
             sums = expected[vote["annotator_id"], vote["received_at"]]
             sums["counted"] += 1
             sums[vote["verdict"]] += 1
-            if vote["preferred_id"] is not None:
+            if vote["preferred_id"] is not None and comparison in pairs:
                 sums["sided"] += 1
                 sums["first_side"] += vote["preferred_id"] == vote["shown_order"][0]
             others = [other for other in votes if other is not vote]

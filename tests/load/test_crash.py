@@ -25,7 +25,7 @@ LEASE_SECONDS = 2
 def crash_under_load(
     url: str, folder: Path, kinds: Sequence[Crash], postgres: PostgresServer | None = None
 ) -> None:
-    invited = make_load_site(url, comparisons=15 * len(kinds), people=34)
+    invited = make_load_site(url, comparisons=22 * len(kinds), people=34)
     with Servers(url, folder, count=2, lease_seconds=LEASE_SECONDS) as servers:
         crashes = Crashes(servers=servers, kinds=kinds, most=len(kinds), seed=1, postgres=postgres)
         load = Load(
