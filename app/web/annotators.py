@@ -26,7 +26,7 @@ from app.services import (
 )
 from app.services.annotator_models import DAWID_SKENE
 from app.services.model_renewal import Renewal
-from app.web import comparison_query, readings
+from app.web import comparison_query, readings, renewing
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
 from app.web.pages import render
@@ -129,7 +129,7 @@ def fit_models(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Respons
     return RedirectResponse(
         f"/admin/{slug}/annotators?sort=skill",
         status_code=303,
-        background=BackgroundTask(_fit, database, slug),
+        background=BackgroundTask(renewing.start, database, slug),
     )
 
 
@@ -173,15 +173,12 @@ def show_annotator(
 
 
 def _renewing(response: Response, database: Database, slug: str, renewal: Renewal) -> Response:
-    """The answer; models that are outdated are fitted once it is sent, in a thread of long work."""
+    """The answer; models that are outdated are fitted once it is sent."""
     if renewal.is_due:
         first = [response.background] if response.background else []
-        response.background = BackgroundTasks([*first, BackgroundTask(_fit, database, slug)])
+        task = BackgroundTask(renewing.start, database, slug)
+        response.background = BackgroundTasks([*first, task])
     return response
-
-
-def _fit(database: Database, slug: str) -> None:
-    model_renewal.renew(database, slug, now=utc_now())
 
 
 def _trend(slug: str, name: str, detail: annotator_page.AnnotatorDetail) -> LineChart | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 
 import pytest
@@ -72,6 +73,12 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
     assert f"Sees differences {reason} Leans left {reason}" in text
 
 
+def wait_for_the_fit() -> None:
+    (process,) = multiprocessing.active_children()
+    process.join(60)
+    assert process.exitcode == 0
+
+
 def test_models_of_a_large_project_are_fitted_behind_the_first_page_that_lacks_them(
     judged: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +87,7 @@ def test_models_of_a_large_project_are_fitted_behind_the_first_page_that_lacks_t
     text = words(visit.get(LIST).text)
     assert "The models of this large project are not fitted yet. They are being renewed." in text
     assert "Fit it now" not in text
-    # The client of the test gets an answer when its background work is done, too.
+    wait_for_the_fit()
     fitted = r"The models were fitted 20\d\d-\S+ \S+ UTC to 10 judgments\."
     text = words(visit.get(LIST).text)
     assert re.search(fitted, text)
@@ -96,8 +103,10 @@ def test_an_admin_has_models_fitted_anew_though_few_judgments_are_new(
     monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 5)
     visit = judged.signed_in("admin", Role.ADMIN)
     visit.get(LIST)
+    wait_for_the_fit()
     with judged.database.writing() as session:
         session.execute(update(ModelFit).values(fitted_at=NOON))
     assert "fitted 2026-03-02 12:00 UTC" in words(visit.get(LIST).text)
     assert visit.post(f"{LIST}/fit").status_code == 303
+    wait_for_the_fit()
     assert "fitted 2026-03-02 12:00 UTC" not in words(visit.get(LIST).text)
