@@ -60,7 +60,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }  # fmt: skip
 KINDS = tuple(dict.fromkeys(NAMED.values()))
 Name = str | None
-_WIDTHS = [(len(keys), len(values)) for keys, values in TABLES.values()]
+_WIDTHS = {name: (len(keys), len(values)) for name, (keys, values) in TABLES.items()}
 
 
 class Names:
@@ -93,7 +93,7 @@ class Names:
 
 
 def _no_tables() -> dict[str, SparseSums]:
-    return {name: sparse_sums.empty(*widths) for name, widths in zip(TABLES, _WIDTHS, strict=True)}
+    return {name: sparse_sums.empty(*widths) for name, widths in _WIDTHS.items()}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class ProjectSums:
     names: Names = field(default_factory=Names)
     folded: int = 0
     """How many judgments, superseded ones included."""
-    tables: dict[str, SparseSums] = field(default_factory=_no_tables)
+    tables: Mapping[str, SparseSums] = field(default_factory=_no_tables)
 
     def plus(
         self, tables: Mapping[str, SparseSums], *, folded: int = 0, times: int = 1
@@ -136,8 +136,8 @@ class ProjectSums:
         head = json.loads(line)
         if head["format"] != FORMAT:
             return None
-        tables = sparse_sums.from_bytes(head["tables"], _WIDTHS, data)
-        return cls(Names(head["names"]), head["folded"], dict(zip(TABLES, tables, strict=True)))
+        tables = sparse_sums.Stored(head["tables"], _WIDTHS, data)
+        return cls(Names(head["names"]), head["folded"], tables)
 
     def rows(self, name: str) -> dict[tuple[Name | int, ...], tuple[int, ...]]:
         """One table as it reads: names and numbers by their columns' order, to values."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,21 +123,41 @@ def to_bytes(tables: Sequence[SparseSums]) -> tuple[list[list[int]], bytes]:
     return described, zlib.compress(b"".join(parts), level=1)
 
 
-def from_bytes(
-    described: Sequence[Sequence[int]], widths: Sequence[tuple[int, int]], data: bytes
-) -> list[SparseSums]:
-    """What `to_bytes` wrote; `widths` are the k and v of each table."""
-    raw, at, tables = zlib.decompress(data), 0, []
-    for (rows, *sizes), (keys, values) in zip(described, widths, strict=True):
-        assert len(sizes) == keys + values, "the state was written for other tables"
-        wide = np.empty((rows, len(sizes)), np.int64)
-        for column, size in enumerate(sizes):
-            wide[:, column] = np.frombuffer(raw, f"<i{size}", rows, at)
-            at += rows * size
-        tables.append(
-            SparseSums(np.ascontiguousarray(wide[:, :keys]), np.ascontiguousarray(wide[:, keys:]))
-        )
-    return tables
+class Stored(Mapping[str, SparseSums]):
+    """Tables that `to_bytes` wrote, each read when it is asked for: a page asks for few of them."""
+
+    def __init__(
+        self, described: Sequence[Sequence[int]], widths: Mapping[str, tuple[int, int]], data: bytes
+    ) -> None:
+        """widths: the k and v of each table, by its name, in the order in which they were
+        written."""
+        self._raw = zlib.decompress(data)
+        self._read: dict[str, SparseSums] = {}
+        self._places: dict[str, tuple[int, Sequence[int], int]] = {}
+        at = 0
+        for name, (rows, *sizes) in zip(widths, described, strict=True):
+            keys, values = widths[name]
+            assert len(sizes) == keys + values, "the state was written for other tables"
+            self._places[name] = at, (rows, *sizes), keys
+            at += rows * sum(sizes)
+
+    def __getitem__(self, name: str) -> SparseSums:
+        if name not in self._read:
+            at, (rows, *sizes), n_keys = self._places[name]
+            keys = np.empty((rows, n_keys), np.int64)
+            values = np.empty((rows, len(sizes) - n_keys), np.int64)
+            places = [*keys.T, *values.T]
+            for place, size in zip(places, sizes, strict=True):
+                place[:] = np.frombuffer(self._raw, f"<i{size}", rows, at)
+                at += rows * size
+            self._read[name] = SparseSums(keys, values)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def _narrow(column: Integers) -> NDArray[np.signedinteger]:

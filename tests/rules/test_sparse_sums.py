@@ -73,7 +73,12 @@ def test_what_is_written_comes_back(one, other):
     tables = [table(one), table(other), sparse_sums.empty(3, 1)]
 
     described, data = sparse_sums.to_bytes(tables)
-    found = sparse_sums.from_bytes(described, [(2, 2), (2, 2), (3, 1)], data)
+    widths = {"a": (2, 2), "b": (2, 2), "c": (3, 1)}
+    stored = sparse_sums.Stored(described, widths, data)
+    assert (list(stored), len(stored)) == (["a", "b", "c"], 3)
+    # In another order than they were written in.
+    found = [stored[name] for name in "cab"]
+    found = [found[1], found[2], found[0]]
 
     assert list(map(read, found)) == list(map(read, tables))
     assert [t.keys.shape[1] for t in found] == [2, 2, 3]
@@ -91,4 +96,4 @@ def test_a_description_of_other_tables_is_refused():
     described, data = sparse_sums.to_bytes([table([((1, 1), (1, 1))])])
 
     with pytest.raises(AssertionError, match="other tables"):
-        sparse_sums.from_bytes(described, [(1, 2)], data)
+        sparse_sums.Stored(described, {"a": (1, 2)}, data)
