@@ -152,7 +152,7 @@ def app_of_worker() -> FastAPI:
 
 def _leave_to_no_collector() -> None:
     """What is there when serving begins stays: the garbage collector need not walk over it again
-    and again, which stops every request of the process for as long as ten of them take."""
+    and again, while every request of the process stands still."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 10)
