@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -72,7 +73,7 @@ class _Piece(NamedTuple):
             return _Done(self.answer, None, error)
 
 
-class _Queue:
+class _Queue(ABC):
     """The short work of one event loop, in the order in which it is due."""
 
     def __init__(self) -> None:
@@ -94,11 +95,13 @@ class _Queue:
             self._will_look = True
             self._loop.call_soon(self._look)
 
+    @abstractmethod
     def _may_begin(self) -> bool:
-        raise NotImplementedError
+        """Whether something that waits can be begun now."""
 
+    @abstractmethod
     def _look(self) -> None:
-        raise NotImplementedError
+        """Does what is due first, and looks again."""
 
 
 class _Impatient(_Queue):
