@@ -110,3 +110,12 @@ def test_an_admin_has_models_fitted_anew_though_few_judgments_are_new(
     assert visit.post(f"{LIST}/fit").status_code == 303
     wait_for_the_fit()
     assert "fitted 2026-03-02 12:00 UTC" not in words(visit.get(LIST).text)
+
+
+def test_models_are_fitted_by_one_process_however_often_somebody_asks(judged: Site) -> None:
+    visit = judged.signed_in("admin", Role.ADMIN)
+    # Nobody finishes a fit while the answers are sent: a process needs a second to begin.
+    assert {visit.post(f"{LIST}/fit").status_code for _ in range(3)} == {303}
+    wait_for_the_fit()
+    assert visit.post(f"{LIST}/fit").status_code == 303
+    wait_for_the_fit()

@@ -146,6 +146,7 @@ def test_no_form_and_no_page_answers_anything_with_a_server_error(target: Target
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_no_form_and_no_page_fails_in_a_long_run_on_postgresql(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
