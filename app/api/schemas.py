@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.rules.agreement import AgreementReport
 from app.rules.bootstrap import Statistic
@@ -24,21 +25,38 @@ Slug = Annotated[str, Path(description="The project's name in addresses.")]
 AssignmentId = Annotated[UUID, Path(description="The `id` of the assignment that you took.")]
 
 
+MOST_SIDES = 26
+SidesTied = Annotated[
+    list[Annotated[str, Field(pattern=r"^[A-Z]$")]], Field(min_length=1, max_length=MOST_SIDES)
+]
+
+
 class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class JudgmentRequest(Request):
-    """What you say of the comparison."""
+    """What you say of the comparison: a verdict, or of more than two responses a ranking."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["verdict"]}, {"required": ["ranking"]}]}
+    )
 
     verdict: Annotated[
-        str,
+        Annotated[str, Field(pattern=r"^([A-Z]|tie|both_bad)$")] | SkipJsonSchema[None],
         Field(
-            pattern=r"^([A-Z]|tie|both_bad)$",
-            description="The side that is better, `tie`, or `both_bad`.",
+            description="The side that is better, `tie`, or `both_bad`. Needed unless you send a "
+            "`ranking`.",
             examples=["A"],
         ),
-    ]
+    ] = None
+    ranking: Annotated[
+        Annotated[list[SidesTied], Field(max_length=MOST_SIDES)] | SkipJsonSchema[None],
+        Field(
+            description="Instead of a verdict where more than two responses are shown: every side "
+            'once, the best first, ties in one list, such as `[["B"], ["A", "C"]]`.',
+        ),
+    ] = None
     idempotency_key: Annotated[
         str,
         Field(
@@ -64,6 +82,7 @@ class JudgmentRequest(Request):
     def submission(self) -> Submission:
         return Submission(
             verdict=self.verdict,
+            ranking=self.ranking,
             idempotency_key=self.idempotency_key,
             strength=self.strength,
             rationale=self.rationale,

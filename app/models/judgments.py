@@ -101,8 +101,9 @@ class Judgment(Base):
     preferred_id: Mapped[UUID | None] = mapped_column(ForeignKey("completions.id"))
     strength: Mapped[int | None]
     """1 slightly, 2 clearly, 3 much better; None where it was not asked."""
-    ranking: Mapped[list[list[str]] | None] = mapped_column(JSON)
-    """Completion ids as hex, best group first; a group of several is a tie. For K > 2."""
+    ranking: Mapped[list[list[str]] | None] = mapped_column(JSON(none_as_null=True))
+    """Completion ids as hex, best group first; a group of several is a tie, in the order of the
+    ids. For K > 2."""
     rationale: Mapped[str | None] = mapped_column(Text)
     reason_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
     shown_order: Mapped[list[str]] = mapped_column(JSON)

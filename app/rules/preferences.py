@@ -26,6 +26,13 @@ def preference_pairs(
     ]
 
 
+def ids_of(ranking: Sequence[Sequence[str]] | None) -> list[list[UUID]] | None:
+    """A ranking as it is stored, with the ids that its texts stand for."""
+    if ranking is None:
+        return None
+    return [[UUID(hex=completion) for completion in group] for group in ranking]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
     """What the votes on a pair of completions say together."""

@@ -36,3 +36,30 @@ def completion_on_side(label: str, order: Sequence[UUID]) -> UUID:
             "Choose one of them, tie or both_bad."
         )
     return sides[label]
+
+
+def completions_ranked(ranking: Sequence[Sequence[str]], order: Sequence[UUID]) -> list[list[UUID]]:
+    """The ranking of sides (best group first, a group of several is a tie) as one of completions.
+
+    Those of a tie are in the order of their ids, so that equal rankings are equal whatever was
+    shown where. Raises InvalidInput unless there are more than two sides, each named exactly once.
+    """
+    sides = {side_label(i): completion for i, completion in enumerate(order)}
+    named = [side for group in ranking for side in group]
+    once = f"Name each of {', '.join(sides)} once, the best first, ties in one list."
+    if len(sides) <= 2:
+        raise InvalidInput(
+            "This comparison shows two responses, which a ranking is not for; send the verdict A, "
+            "B, tie or both_bad instead."
+        )
+    for side in named:
+        if side not in sides:
+            raise InvalidInput(f"The ranking names side {side!r}, which was not shown. {once}")
+        if named.count(side) > 1:
+            raise InvalidInput(f"The ranking names side {side} more than once. {once}")
+    for side in sides:
+        if side not in named:
+            raise InvalidInput(f"The ranking leaves out side {side}. {once}")
+    if not all(ranking):
+        raise InvalidInput(f"The ranking has an empty list. {once}")
+    return [sorted(sides[side] for side in group) for group in ranking]

@@ -1,6 +1,6 @@
 """Taking judgments, skips and flags. What is taken is committed before it is acknowledged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,8 @@ from app.models.judgments import (
 )
 from app.models.statistics import PendingJudgment
 from app.prepared import Asked, run_all
-from app.rules.preferences import preference_pairs
-from app.rules.sides import completion_on_side
+from app.rules.preferences import ids_of, preference_pairs
+from app.rules.sides import completion_on_side, completions_ranked
 from app.services import assignments, slots, tallies
 from app.services.assignments import AssignmentRow
 from app.services.slots import ComparisonRow
@@ -44,10 +44,13 @@ _FINISH = (
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A verdict as the page or an API client sends it."""
+    """A verdict or a ranking, as the page or an API client sends it."""
 
-    verdict: str
+    verdict: str | None = None
     """A side (A, B, …), `tie` or `both_bad`."""
+    ranking: Sequence[Sequence[str]] | None = None
+    """Instead of a verdict on more than two: sides, best group first; a group of several is a
+    tie."""
     idempotency_key: str
     """Made by the client, one for each verdict it means to give; a retry sends the same."""
     strength: int | None = None
@@ -129,7 +132,8 @@ def _following(values: Mapping[str, Any]) -> Iterator[Asked]:
     common = {"judgment_id": values["id"], "comparison_id": values["comparison_id"]}
     yield Asked(_AWAIT_FOLDING, {**common, "project_id": values["project_id"]})
     order = [UUID(hex=completion) for completion in values["shown_order"]]
-    for chosen, rejected in preference_pairs(order, values["preferred_id"], None):
+    ranking = ids_of(values["ranking"])
+    for chosen, rejected in preference_pairs(order, values["preferred_id"], ranking):
         pair = {"chosen_id": chosen, "rejected_id": rejected, "strength": values["strength"]}
         yield Asked(_PREFER, {**common, **pair})
 
@@ -183,6 +187,11 @@ def flag(
 
 
 def _check(submission: Submission) -> None:
+    if (submission.verdict is None) == (submission.ranking is None):
+        found = "neither was" if submission.verdict is None else "both were"
+        raise InvalidInput(f"A verdict or a ranking is expected, {found} found; send one of them.")
+    if submission.ranking is not None and submission.strength is not None:
+        raise InvalidInput("A ranking has no strength; leave the strength out.")
     if not 8 <= len(submission.idempotency_key) <= 100:
         raise InvalidInput(
             f"The idempotency key has {len(submission.idempotency_key)} characters; "
@@ -222,17 +231,13 @@ def _order(assignment: AssignmentRow) -> list[UUID]:
 
 def _values(assignment: AssignmentRow, submission: Submission, *, now: datetime) -> dict[str, Any]:
     """The row of the judgment."""
-    undecided = submission.verdict in (Verdict.TIE, Verdict.BOTH_BAD)
-    preferred = None if undecided else completion_on_side(submission.verdict, _order(assignment))
     return {
         "id": uuid4(),
         "project_id": assignment.project_id,
         "comparison_id": assignment.comparison_id,
         "annotator_id": assignment.annotator_id,
         "assignment_id": assignment.id,
-        "verdict": submission.verdict if undecided else Verdict.PREFERRED,
-        "preferred_id": preferred,
-        "strength": None if undecided else submission.strength,
+        **_said(submission, _order(assignment)),
         "rationale": (submission.rationale or "").strip() or None,
         "reason_codes": submission.reason_codes,
         "shown_order": assignment.shown_order,
@@ -245,4 +250,23 @@ def _values(assignment: AssignmentRow, submission: Submission, *, now: datetime)
         "wall_ms": max(0, round((now - assignment.issued_at).total_seconds() * 1000)),
         "late": assignment.state == AssignmentState.EXPIRED or now >= assignment.lease_expires_at,
         "idempotency_key": submission.idempotency_key,
+    }
+
+
+def _said(submission: Submission, order: Sequence[UUID]) -> dict[str, Any]:
+    """The columns that say which completions are better."""
+    said = {"verdict": submission.verdict, "preferred_id": None, "ranking": None, "strength": None}
+    if submission.ranking is not None:
+        ranked = completions_ranked(submission.ranking, order)
+        ids = [[completion.hex for completion in group] for group in ranked]
+        return {**said, "verdict": Verdict.RANKING, "ranking": ids}
+    assert submission.verdict is not None, "a submission has a ranking or a verdict"
+    if submission.verdict in (Verdict.TIE, Verdict.BOTH_BAD):
+        return said
+    preferred = completion_on_side(submission.verdict, order)
+    return {
+        **said,
+        "verdict": Verdict.PREFERRED,
+        "preferred_id": preferred,
+        "strength": submission.strength,
     }

@@ -76,11 +76,17 @@ LINE = st.one_of(
     ANYTHING.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=20),
 )
+SIDES = st.lists(st.lists(st.sampled_from("ABC"), max_size=3), max_size=3)
+JUDGED = st.fixed_dictionaries(
+    {"idempotency_key": st.uuids().map(str)},
+    optional={"verdict": st.sampled_from(["A", "B", "C", "tie"]), "ranking": SIDES},
+)
 FITTING = {
     "/api/v1/projects/{slug}/import": st.lists(LINE, max_size=5).map(b"\n".join),
     "/api/v1/projects/{slug}/guideline/reading": st.just({"version": 1}),
+    "/api/v1/assignments/{assignment_id}/judgment": st.none() | JUDGED,
 }
-"""Bodies that get further than what the document says of them."""
+"""Bodies that get further than what the document says of them; None leaves the body as it is."""
 
 
 @schemathesis.serializer("application/x-ndjson")

@@ -33,7 +33,10 @@ def test_every_operation_is_told_with_its_scope_and_what_it_takes(site: Site) ->
         ("assignment_id", "UUID", True)
     ]
     fields = {f.name: f for f in judge.body}
-    assert list(fields) == ["verdict", "idempotency_key", "strength", "rationale", "active_ms"]
+    assert list(fields) == [
+        "verdict", "ranking", "idempotency_key", "strength", "rationale", "active_ms",
+    ]  # fmt: skip
+    assert fields["ranking"].kind == "list of list of text"
     assert (fields["strength"].kind, fields["strength"].required) == ("whole number or null", False)
     assert "at least 1, at most 3" in fields["strength"].description
     assert "8 characters or more, at most 100" in fields["idempotency_key"].description
