@@ -217,7 +217,7 @@ def _gold(batch: Batch, current: Flags) -> Integers:
 
 def _is_right(batch: Batch, rows: Integers) -> Flags:
     right: Flags = (
-        batch.judged.says[rows] == batch.compared.gold_says[batch.judged.comparison[rows]]
+        batch.judged.best[rows] == batch.compared.gold_says[batch.judged.comparison[rows]]
     )
     return right
 

@@ -57,6 +57,9 @@ class Judged:
     annotator: Integers
     kind: Integers
     says: Integers
+    best: Integers
+    """What `says` says; of a ranking the position of the only best one, TIE where all are tied,
+    else UNKNOWN."""
     strength: Integers
     """1 to 3, 0 where none was given."""
     first_shown: Integers

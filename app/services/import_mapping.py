@@ -16,6 +16,7 @@ A mapping names paths inside a record: keys joined with dots, list positions as 
       reason: comment
       started_at: begin
       ended_at: end
+      # ranking: order      instead of verdict: completions by number, [2, [1, 3]], best first
     gold: {verdict: answer, verdicts: {a: 1, b: 2}}      # or gold: answer; nothing there: no gold
     priority: urgency                         # and overlap, annotator_group; nothing there: stays
     records: data.items                       # JSON only: where the list of records is
@@ -38,7 +39,8 @@ TOP_KEYS = {
     "priority", "overlap", "annotator_group", "gold",
 }  # fmt: skip
 JUDGMENT_KEYS = {
-    "each", "annotator", "verdict", "verdicts", "strength", "reason", "started_at", "ended_at",
+    "each", "annotator", "verdict", "verdicts", "ranking", "strength", "reason", "started_at",
+    "ended_at",
 }  # fmt: skip
 
 
@@ -76,8 +78,12 @@ class Mapper:
                     f"{where}: unknown key {sorted(map(str, found - known))[0]!r}; "
                     f"the keys are {', '.join(sorted(known))}."
                 )
-        if judgments and not {"annotator", "verdict"} <= set(judgments):
-            raise InvalidInput(f"{name}: judgments needs both `annotator` and `verdict`.")
+        if judgments and (
+            "annotator" not in judgments or ("verdict" in judgments) == ("ranking" in judgments)
+        ):
+            raise InvalidInput(
+                f"{name}: judgments needs `annotator`, and `verdict` or `ranking`, one of the two."
+            )
         if "verdict" not in gold:
             raise InvalidInput(f"{name}: gold needs `verdict`, the path of the known answer.")
         return cls(spec)
@@ -117,13 +123,14 @@ class Mapper:
             raise InvalidInput(f"judgments: {spec['each']!r} is not a list")
         judgments = []
         for vote in votes:
-            verdict = _verdict(_value(vote, spec["verdict"], "verdict"), spec, "verdict")
-            if verdict is None:
-                continue
-            judgment = {
-                "verdict": verdict,
-                "annotator": _value(vote, spec["annotator"], "annotator"),
-            }
+            judgment = {"annotator": _value(vote, spec["annotator"], "annotator")}
+            if "ranking" in spec:
+                judgment["ranking"] = _value(vote, spec["ranking"], "ranking")
+            else:
+                verdict = _verdict(_value(vote, spec["verdict"], "verdict"), spec, "verdict")
+                if verdict is None:
+                    continue
+                judgment["verdict"] = verdict
             for key in ("strength", "reason", "started_at", "ended_at"):
                 if key in spec:
                     judgment[key] = _find(vote, spec[key])

@@ -3,7 +3,8 @@
 A plain record is
     {"prompt": "text" or [{"role": …, "content": …}], "completions": ["text" or {"text", "source"}],
      "judgments": [{"annotator", "verdict": 1, 2, …, "tie" or "both_bad", "strength", "reason",
-                    "started_at", "ended_at"}],
+                    "started_at", "ended_at"}],   or of three completions and more, instead of
+                    a verdict and its strength, "ranking": [2, [1, 3]], best first, ties in a list
      "demonstration": "text" or {"text", "source"}, "split_group", "id", "tags",
      "priority": 0, "overlap": 3, "annotator_group": "medics", "gold": 1, 2, …, "tie" or "both_bad"}
 of which only the prompt and one of completions or demonstration are needed. Other layouts reach the
@@ -46,9 +47,11 @@ class ImportedText:
 class ImportedJudgment:
     annotator: str
     verdict: str
-    """`preferred`, `tie` or `both_bad`."""
+    """`preferred`, `tie`, `both_bad` or `ranking`."""
     preferred: int | None
     """Index of the preferred completion."""
+    ranking: list[list[int]] | None = None
+    """Indices of completions, best group first; a group of several is a tie."""
     strength: int | None = None
     reason: str | None = None
     started_at: datetime | None = None
@@ -151,7 +154,10 @@ def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
     where = f"judgment {number}"
     if not isinstance(value, Mapping):
         raise InvalidInput(f"{where} is {_kind(value)}; expected an object")
-    verdict, preferred = _verdict(value.get("verdict"), where, completions)
+    ranking = _ranking(value, where, completions)
+    verdict, preferred = (
+        ("ranking", None) if ranking else _verdict(value.get("verdict"), where, completions)
+    )
     strength = value.get("strength")
     if strength not in (None, 1, 2, 3) or isinstance(strength, bool):
         raise InvalidInput(f"{where}: strength is {shown(strength)}; expected 1, 2, 3 or none")
@@ -168,6 +174,7 @@ def _judgment(value: object, number: int, completions: int) -> ImportedJudgment:
         ),
         verdict=verdict,
         preferred=preferred,
+        ranking=ranking,
         strength=None if strength is None else int(strength),
         reason=_optional_string(value, "reason"),
         started_at=started,
@@ -184,6 +191,27 @@ def _verdict(value: object, where: str, completions: int) -> tuple[str, int | No
         f"{where}: verdict is {shown(value)}; expected 1 to {completions} (which completion is "
         "better), 'tie' or 'both_bad'"
     )
+
+
+def _ranking(judgment: Mapping[str, Any], where: str, completions: int) -> list[list[int]] | None:
+    value = judgment.get("ranking")
+    if value is None:
+        return None
+    for key in ("verdict", "strength"):
+        if judgment.get(key) is not None:
+            raise InvalidInput(f"{where}: ranking is given and {key} too; leave one of them out")
+    if completions < 3:
+        raise InvalidInput(f"{where}: ranking is given of two completions; give a verdict instead")
+    groups = [g if isinstance(g, list) else [g] for g in value] if isinstance(value, list) else []
+    named = [number for group in groups for number in group]
+    if not all(groups) or any(type(number) is not int for number in named):
+        named = []
+    if sorted(named) != list(range(1, completions + 1)):
+        raise InvalidInput(
+            f"{where}: ranking is {shown(value)}; expected 1 to {completions}, each once, the best "
+            "first, ties in a list, such as [2, [1, 3]]"
+        )
+    return [[number - 1 for number in group] for group in groups]
 
 
 def _gold(record: Mapping[str, Any], completions: int) -> Answer | None:

@@ -27,7 +27,7 @@ from app.models.projects import (
 )
 from app.models.statistics import PendingJudgment
 from app.rules import identity
-from app.rules.preferences import preference_pairs
+from app.rules.preferences import ids_of, preference_pairs
 from app.rules.split import group_split_key, split_key
 from app.services import queue, slots, statistics, tallies
 from app.services.import_queueing import (
@@ -180,10 +180,13 @@ class ImportBatch:
         completions: list[UUID],
     ) -> None:
         preferred = None if judgment.preferred is None else completions[judgment.preferred]
+        ranking = None
+        if judgment.ranking is not None:
+            ranking = [sorted(completions[i].hex for i in group) for group in judgment.ranking]
         name = f"{self._project.slug}/{judgment.annotator}"
         annotator = identity.annotator_id(name)
         self._annotators[annotator] = name
-        key = _idempotency_key(comparison, preferred, judgment)
+        key = _idempotency_key(comparison, preferred, ranking, judgment)
         started, ended = judgment.started_at, judgment.ended_at
         judgment_id = identity.judgment_id(comparison, annotator, key)
         if judgment_id in self._wanted[Judgment]:
@@ -196,6 +199,7 @@ class ImportBatch:
             "annotator_id": annotator,
             "verdict": judgment.verdict,
             "preferred_id": preferred,
+            "ranking": ranking,
             "strength": judgment.strength,
             "rationale": judgment.reason,
             "reason_codes": [],
@@ -262,7 +266,7 @@ class ImportBatch:
                 }
                 for key, row in judgments.items()
                 for chosen, rejected in preference_pairs(
-                    self._members[row["comparison_id"]], row["preferred_id"], None
+                    self._members[row["comparison_id"]], row["preferred_id"], ids_of(row["ranking"])
                 )
             ],
         )
@@ -294,8 +298,13 @@ def _judged_by(session: Session, comparisons: set[UUID]) -> set[tuple[UUID, UUID
     }
 
 
-def _idempotency_key(comparison: UUID, preferred: UUID | None, judgment: ImportedJudgment) -> str:
-    content = [
+def _idempotency_key(
+    comparison: UUID,
+    preferred: UUID | None,
+    ranking: list[list[str]] | None,
+    judgment: ImportedJudgment,
+) -> str:
+    content: list[object] = [
         comparison.hex,
         judgment.verdict,
         preferred.hex if preferred else None,
@@ -303,6 +312,8 @@ def _idempotency_key(comparison: UUID, preferred: UUID | None, judgment: Importe
         judgment.reason,
         judgment.started_at.isoformat() if judgment.started_at else None,
         judgment.ended_at.isoformat() if judgment.ended_at else None,
+        # Keys of judgments without one stay what they are.
+        *([] if ranking is None else [ranking]),
     ]
     return "import-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:40]
 

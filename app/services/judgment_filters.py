@@ -174,9 +174,31 @@ def _is_right(judgment: Any) -> ColumnElement[bool]:
         )
         .scalar_subquery()
     )
-    return and_(
+    same = and_(
         judgment.verdict == Comparison.gold_verdict,
         position.is_not_distinct_from(Comparison.gold_position),
+    )
+    return or_(same, and_(judgment.verdict == Verdict.RANKING, _ranks_rightly(judgment)))
+
+
+def _ranks_rightly(judgment: Any) -> ColumnElement[bool]:
+    """Whether a ranking has the known answer alone at its top, or ties all where that is a tie."""
+    answer = (
+        select(func.replace(cast(ComparisonCompletion.completion_id, Text), "-", ""))
+        .where(
+            ComparisonCompletion.comparison_id == judgment.comparison_id,
+            ComparisonCompletion.position == Comparison.gold_position,
+        )
+        .scalar_subquery()
+    )
+    length = func.json_array_length
+    return or_(
+        and_(Comparison.gold_verdict == Verdict.TIE, length(judgment.ranking) == 1),
+        and_(
+            Comparison.gold_verdict == Verdict.PREFERRED,
+            length(judgment.ranking[0]) == 1,
+            judgment.ranking[(0, 0)].as_string() == answer,
+        ),
     )
 
 

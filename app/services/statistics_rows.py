@@ -247,6 +247,7 @@ class _Judged:
             annotator=_whole(names.number("annotator", _hex(row[1])) for row in rows),
             kind=_whole(KINDS[row[2]] for row in rows),
             says=_whole(map(self._says, rows, self._comparison)),
+            best=_whole(map(self._best, rows, self._comparison)),
             strength=_whole(row[6] or 0 for row in rows),
             first_shown=_whole(map(self._first_shown, rows, self._comparison)),
             layout=_whole(names.number("layout", row[9]) for row in rows),
@@ -266,6 +267,14 @@ class _Judged:
         if row[5] is not None:
             return self._rankings[tuple(frozenset(group) for group in row[5])]
         return UNDECIDED[row[3]]
+
+    def _best(self, row: Any, comparison: int) -> int:
+        if row[5] is None:
+            return self._says(row, comparison)
+        best = row[5][0]
+        if len(best) == 1:
+            return self._compared.positions[comparison][best[0]]
+        return TIE if len(row[5]) == 1 else UNKNOWN
 
     def _first_shown(self, row: Any, comparison: int) -> int:
         positions = self._compared.positions[comparison]

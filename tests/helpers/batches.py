@@ -23,6 +23,7 @@ def batch_of(
     if supersedes is not None:
         for i, before in enumerate(supersedes):
             who[i] = who[before] if before >= 0 else who[i]
+    said = np.concatenate([np.array(given, np.int64) for given in says])
     nothing, of_two = np.zeros_like(comparison), np.zeros((len(says), 2), np.int64)
     return Batch(
         compared=Compared(
@@ -39,7 +40,8 @@ def batch_of(
             comparison=comparison,
             annotator=who,
             kind=nothing,
-            says=np.concatenate([np.array(given, np.int64) for given in says]),
+            says=said,
+            best=said,
             strength=nothing,
             first_shown=nothing + UNKNOWN,
             layout=nothing,

@@ -72,6 +72,8 @@ class _Compared:
             self._sides(count, counted)
 
     def says(self, judgment: Judgment) -> Any:
+        if judgment.ranking is not None:
+            return [set(group) for group in judgment.ranking]
         if judgment.preferred_id is None:
             return judgment.verdict
         return self.places[judgment.preferred_id.hex]
@@ -200,6 +202,15 @@ class _Compared:
 
     def _is_right(self, judgment: Judgment) -> bool:
         comparison = self.comparison
+        if judgment.ranking is not None:
+            best = judgment.ranking[0]
+            if comparison.gold_verdict == "tie":
+                return len(best) == len(self.places)
+            place = self.places[best[0]]
+            return len(best) == 1 and (place, "preferred") == (
+                comparison.gold_position,
+                comparison.gold_verdict,
+            )
         if comparison.gold_verdict == "preferred":
             return self.says(judgment) == comparison.gold_position
         return self.says(judgment) == comparison.gold_verdict

@@ -314,7 +314,15 @@ def test_a_missing_file_and_a_cut_gzip_are_explained(database, tmp_path):
         ({}, "no `prompt` found"),
         ({"prompt": "q"}, "neither `completions` nor `demonstration`"),
         ({"prompt": "q", "completions": [], "promt": "x"}, "unknown key 'promt'"),
-        ({"prompt": "q", "completions": [], "judgments": {"annotator": "a"}}, "needs both"),
+        ({"prompt": "q", "completions": [], "judgments": {"annotator": "a"}}, "one of the two"),
+        (
+            {
+                "prompt": "q",
+                "completions": [],
+                "judgments": {"annotator": "a", "verdict": "v", "ranking": "r"},
+            },
+            "one of the two",
+        ),
     ],
 )
 def test_a_bad_mapping_is_explained(spec, complaint):

@@ -23,7 +23,7 @@ from app.models.accounts import Annotator
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Prompt
 from app.rules.queue_policy import QueuePolicy
-from app.services import comparison_search, projects
+from app.services import comparison_search, projects, statistics
 from app.services.comparison_filters import ComparisonFilter
 
 
@@ -208,3 +208,37 @@ def planned(number: int) -> dict[str, Any]:
     ]
     record = pair(number, completions=[text.strip() for text in texts])
     return record | ({"gold": 1 + number % 2} if number % 3 == 0 else {})
+
+
+def test_a_ranking_is_right_where_the_known_answer_alone_is_its_best(database):
+    """Of three responses the second is best; of three others all are alike."""
+    make_project(database, pairs=0)
+    rankings = {
+        "u": [2, 1, 3],
+        "v": [2, [1, 3]],
+        "w": [[2, 1], 3],
+        "x": [[1, 2, 3]],
+        "y": [1, 2, 3],
+    }
+    judgments = [{"annotator": name, "ranking": given} for name, given in rankings.items()]
+    judgments.append({"annotator": "z", "verdict": 2})
+    import_plain(
+        database,
+        [
+            {"prompt": f"Gold {gold}?", "completions": list("abc"), "gold": gold,
+             "judgments": judgments}
+            for gold in (2, "tie")
+        ],
+    )  # fmt: skip
+
+    with database.reading() as session:
+        project = project_of(session)
+        counts = {
+            kind: comparison_search.find(session, project, ComparisonFilter(kind=kind)).number
+            for kind in ("gold", "gold_right", "gold_wrong")
+        }
+    # u, v and z of the first, x of the second.
+    assert counts == {"gold": 12, "gold_right": 4, "gold_wrong": 8}
+    sums = statistics.read(database, project.id, now=NOON).annotators()
+    assert sum(row.gold.gold for row in sums.values()) == 12
+    assert sum(row.gold.right for row in sums.values()) == 4

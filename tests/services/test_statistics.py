@@ -27,6 +27,8 @@ judgments_given = st.lists(
     st.tuples(st.sampled_from("uvw"), st.sampled_from([1, 2, "tie", "both_bad"]), strengths),
     max_size=4,
 )
+rankings = st.sampled_from([[2, 1, 3], [2, [1, 3]], [[1, 2], 3], [[1, 2, 3]], [3, 1, 2]])
+ranked = st.lists(st.tuples(st.sampled_from("uvw"), rankings, st.none()), max_size=3)
 JUDGE = st.tuples(
     st.just("judge"),
     people,
@@ -41,7 +43,9 @@ STEPS = st.lists(
         JUDGE,
         st.tuples(st.just("import"), st.integers(1, 6), judgments_given),
         st.tuples(st.just("gold"), st.sampled_from([1, 2, "tie"]), judgments_given),
-        st.tuples(st.just("three"), judgments_given),
+        st.tuples(
+            st.just("three"), st.sampled_from([None, 2, "tie"]), st.one_of(judgments_given, ranked)
+        ),
         st.tuples(st.just("revise"), st.integers(0, 99), st.sampled_from(["tie", "both_bad"])),
         st.tuples(st.just("guideline")),
         st.tuples(st.just("fold")),
@@ -118,13 +122,21 @@ class History:
         """Another answer is known of a comparison that was judged perhaps."""
         self._import(record(9, gold=answer), votes)
 
-    def do_three(self, votes) -> None:
-        self._import({"prompt": "Three?", "completions": ["x", "y", "z z"]}, votes)
+    def do_three(self, answer, votes) -> None:
+        known = {} if answer is None else {"gold": answer}
+        prompt = "Three, known?" if known else "Three?"
+        self._import({"prompt": prompt, "completions": ["x", "y", "z z"], **known}, votes)
 
     def _import(self, given, votes) -> None:
         ended = self.now.isoformat()
         given["judgments"] = [
-            {"annotator": a, "verdict": v, "strength": s, "ended_at": ended} for a, v, s in votes
+            {
+                "annotator": a,
+                "ranking" if isinstance(v, list) else "verdict": v,
+                "strength": s,
+                "ended_at": ended,
+            }
+            for a, v, s in votes
         ]
         import_plain(self.database, [given], slug=self.slug)
 
