@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 from uuid import UUID
 
@@ -27,13 +28,27 @@ Pair = tuple[UUID, UUID]
 DECISIVE = [i for i, label in enumerate(LABELS) if label not in TIES]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
-    n: int
-    """Comparisons on which both gave such a verdict."""
-    agreement: Statistic
-    kappa: Statistic
-    """Undefined where both always gave the same single label."""
+    """What two annotators said of the same comparisons. A figure is computed when it is asked for:
+    a page shows one of them for some four hundred pairs."""
+
+    table: Integers
+    """(q, q): how often the first gave label a and the second label b, or the other way round."""
+
+    @cached_property
+    def n(self) -> int:
+        """Comparisons on which both gave such a verdict."""
+        return int(self.table.sum())
+
+    @cached_property
+    def agreement(self) -> Statistic:
+        return wilson(int(np.trace(self.table)), self.n, undefined="no_overlap")
+
+    @cached_property
+    def kappa(self) -> Statistic:
+        """Undefined where both always gave the same single label."""
+        return pair_kappa(self.table)
 
     @property
     def is_faint(self) -> bool:
@@ -69,15 +84,15 @@ def for_slice(
     ties: Ties = "with",
     name: str = "",
 ) -> AnnotatorMatrix:
-    """The same over the judgments of a slice, as far as `comparison_search.find` reaches. Between
+    """The same over the judgments of a slice, as far as a search of comparisons reaches. Between
     two sources, as in agreement by sources, a label says which source is preferred. Raises
     InvalidInput where the filter names an annotator or a version that is not there."""
-    found = comparison_search.find(session, project, wanted)
+    found = comparison_search.judgments_of(session, project, wanted)
     given = counted_judgments.read(
         session,
         project,
-        *comparison_search.judgments_of(session, project, wanted),
-        comparisons=found.ids,
+        *found.judgments,
+        comparisons=found.comparisons,
         with_contests=wanted.sources is not None,
     )
     people, labels = given.people, given.labels
@@ -90,7 +105,7 @@ def for_slice(
             items=given.items,
             annotators=given.annotators,
             labels=labels,
-            n_items=len(found.ids),
+            n_items=len(found.comparisons),
             n_annotators=len(people),
             n_labels=len(LABELS),
         )
@@ -125,13 +140,7 @@ def _matrix(
     cells: dict[Pair, Cell] = {}
     for (a, b), labels in tables.items():
         if a in wanted and b in wanted:
-            table = labels[np.ix_(kept, kept)]
-            n = int(table.sum())
-            cells[a, b] = cells[b, a] = Cell(
-                n=n,
-                agreement=wilson(int(np.trace(table)), n, undefined="no_overlap"),
-                kappa=pair_kappa(table),
-            )
+            cells[a, b] = cells[b, a] = Cell(table=labels[np.ix_(kept, kept)])
     return AnnotatorMatrix(people=shown, cells=cells, total=len(people), is_cut=is_cut)
 
 

@@ -4,7 +4,8 @@ One filter drives: an index leads to at most LOOK_AT rows, and the other filters
 alone. Where the index has more, the list says that it is not whole.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,8 +22,10 @@ from sqlalchemy import (
     select,
     text,
     true,
+    type_coerce,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from app.errors import InvalidInput
 from app.models.accounts import Annotator
@@ -90,13 +93,47 @@ def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
     return Found(list(found), total, len(looked_at) == LOOK_AT)
 
 
-def judgments_of(
-    session: Session, project: Project, wanted: ComparisonFilter
-) -> list[ColumnElement[bool]]:
-    """Which judgments of the comparisons a slice consists of: those under one version of the
-    guideline, or of one week."""
+@dataclass(frozen=True)
+class Slice:
+    """Comparisons, of each of which some judgments are looked at; it may have no such judgment."""
+
+    comparisons: Sequence[Any]
+    """Ids, as the driver gives them."""
+    judgments: list[ColumnElement[bool]]
+    """Conditions on them: those under one version of the guideline, or of one week."""
+    is_cut: bool
+    """Whether LOOK_AT rows were looked at and there may be more."""
+
+
+def judgments_of(session: Session, project: Project, wanted: ComparisonFilter) -> Slice:
+    """What a filter lets through, as far as LOOK_AT reaches, for whoever reads the judgments: to
+    count them for each comparison, as `find` does, takes longer than to read them."""
     version = _version(session, project, wanted.version)
-    return under(wanted, version) + within(wanted)
+    judgments = under(wanted, version) + within(wanted)
+    others = replace(wanted, week=None, day=None, version=wanted.version if wanted.cause else None)
+    if (
+        wanted.show != "judged"
+        or wanted.annotator
+        or wanted.overlap is not None
+        or judgment_filters.asks(others)
+    ):
+        found = find(session, project, wanted)
+        return Slice(found.ids, judgments, found.is_cut)
+    driver = _driver(session, project, wanted, [], version)
+    passes = [
+        *conditions(session, replace(others, show="all") if driver.is_judged else others, version),
+        *judgment_filters.conditions(session, others, [], version),
+    ]
+    rows = driver.query.limit(LOOK_AT).subquery()
+    key = rows.c.comparison_id
+    looked_at = select(type_coerce(key, NullType()), and_(true(), *passes)).select_from(rows)
+    if passes:
+        looked_at = looked_at.join(Comparison, Comparison.id == key)
+    if wanted.tag:
+        looked_at = looked_at.join(Prompt, Prompt.id == Comparison.prompt_id)
+    found_rows = session.connection().execute(looked_at).all()
+    ids = dict.fromkeys(comparison for comparison, is_such in found_rows if is_such)
+    return Slice(list(ids), judgments, len(found_rows) == LOOK_AT)
 
 
 @dataclass(frozen=True)
@@ -105,6 +142,8 @@ class _Driver:
 
     query: Select[Any]
     oldest_first: bool = False
+    is_judged: bool = False
+    """Whether it leads to comparisons that somebody judged, and to no others."""
 
 
 def _driver(
@@ -141,11 +180,11 @@ def _by_time(
     )
     if wanted.week is not None or wanted.day is not None:
         of_time = received.where(*within(wanted))
-        return _Driver(of_time.order_by(Judgment.received_at.desc()))
+        return _Driver(of_time.order_by(Judgment.received_at.desc()), is_judged=True)
     if version is not None:
         # From when it was published on, nearly all follow it until the next one is.
         since = received.where(Judgment.received_at >= version.published_at)
-        return _Driver(since.order_by(Judgment.received_at), oldest_first=True)
+        return _Driver(since.order_by(Judgment.received_at), oldest_first=True, is_judged=True)
     return None
 
 

@@ -5,14 +5,26 @@ Ids are taken as the driver gives them: to make an object of each takes longer t
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, case, select, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    case,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.types import NullType
 
@@ -59,13 +71,13 @@ def read(
     session: Session,
     project: Project,
     *which: ColumnElement[bool],
-    comparisons: Collection[UUID] | None = None,
+    comparisons: Sequence[Any] | None = None,
     with_contests: bool = False,
 ) -> CountedJudgments:
     """The judgments of comparisons of two that agreement counts, the first of each annotator.
 
-    `which` are further conditions on them and their comparisons; `comparisons` are those of
-    the project to look at, some ten thousand at most, all of them without it.
+    `which` are further conditions on them and their comparisons; `comparisons` are the ids of those
+    of the project to look at, some ten thousand at most, all of them without it.
     """
     people: dict[Any, int] = {}
     numbers: dict[str | None, int] = {}
@@ -73,11 +85,14 @@ def read(
     items, annotators, labels, side_a, sources, prompts = (array("q") for _ in range(6))
     item, before = -1, None
     seen: set[Any] = set()
-    # Asked for both, SQLite would look through all of the project's.
-    of_project = Judgment.project_id == project.id
-    chosen = of_project if comparisons is None else Judgment.comparison_id.in_(comparisons)
-    query = _query(with_contests).where(chosen, *which)
-    for comparison, who, verdict, preferred, first, *contest in session.connection().execute(query):
+    query = _query(with_contests).where(*which)
+    if comparisons is None:
+        # A cursor of the server's, or all rows would be in memory at once.
+        query = query.where(Judgment.project_id == project.id).execution_options(yield_per=_BATCH)
+    else:
+        # Asked for the project as well, SQLite would look through all of its judgments.
+        query = query.where(_is_among(session, comparisons))
+    for comparison, who, label, *contest in session.connection().execute(query):
         if comparison != before:
             item, before, seen = item + 1, comparison, set()
         if who in seen:
@@ -85,9 +100,9 @@ def read(
         seen.add(who)
         items.append(item)
         annotators.append(people.setdefault(who, len(people)))
-        labels.append(LABELS.index(verdict) if preferred is None else int(preferred != first))
+        labels.append(label)
         if contest:
-            prompt, on_side_a, *written_by = contest
+            prompt, first, on_side_a, *written_by = contest
             prompts.append(asked.setdefault(prompt, len(asked)))
             side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != _hex(first)))
             sources.extend(numbers.setdefault(source, len(numbers)) for source in written_by)
@@ -107,21 +122,28 @@ def read(
     )
 
 
+def _is_among(session: Session, comparisons: Sequence[Any]) -> ColumnElement[bool]:
+    """All ids in one value: to bind each of thousands takes longer than to find their judgments."""
+    if session.get_bind().dialect.name == "sqlite":
+        given = func.json_each(json.dumps([_hex(key) for key in comparisons]))
+        return Judgment.comparison_id.in_(select(given.table_valued("value").c.value))
+    return Judgment.comparison_id == any_(literal(comparisons, ARRAY(Uuid)))
+
+
 def _query(with_contests: bool) -> Select[Any]:
     one, two = aliased(ComparisonCompletion), aliased(ComparisonCompletion)
+    label = case(
+        (Judgment.preferred_id == one.completion_id, LABELS.index("first")),
+        (Judgment.preferred_id.is_not(None), LABELS.index("second")),
+        (Judgment.verdict == Verdict.TIE, LABELS.index("tie")),
+        else_=LABELS.index("both_bad"),
+    )
     query = (
-        select(
-            _raw(Judgment.comparison_id),
-            _raw(Judgment.annotator_id),
-            Judgment.verdict,
-            _raw(Judgment.preferred_id),
-            _raw(one.completion_id),
-        )
+        select(_raw(Judgment.comparison_id), _raw(Judgment.annotator_id), label)
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .join(one, (one.comparison_id == Comparison.id) & (one.position == 0))
         .where(*counts(), Comparison.size == 2, Judgment.verdict != Verdict.RANKING)
         .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
-        .execution_options(yield_per=_BATCH)
     )
     if not with_contests:
         return query
@@ -132,6 +154,7 @@ def _query(with_contests: bool) -> Select[Any]:
         .join(text_two, text_two.id == two.completion_id)
         .add_columns(
             _raw(Comparison.prompt_id),
+            _raw(one.completion_id),
             # An imported judgment has an order, which nobody was shown.
             case((Judgment.assignment_id.is_not(None), Judgment.shown_order[0].as_string())),
             text_one.source,

@@ -99,13 +99,14 @@ def show_matrix(
     wanted = replace(comparison_query.read(query), show="judged")
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-    sums = statistics.read(database, project.id, now=utc_now())
     ties, name = query.ties, query.name
+    # A slice is read from the judgments themselves, so that nothing of it waits in the sums.
+    sums = statistics.read(database, project.id, now=utc_now()) if wanted.is_plain else None
     with database.reading() as session:
         matrix = (
-            annotator_matrix.for_project(session, sums, ties=ties, name=name)
-            if wanted.is_plain
-            else annotator_matrix.for_slice(session, project, wanted, ties=ties, name=name)
+            annotator_matrix.for_slice(session, project, wanted, ties=ties, name=name)
+            if sums is None
+            else annotator_matrix.for_project(session, sums, ties=ties, name=name)
         )
     readings.write_down(database, reviewer, slug, {"annotators": [p.name for p in matrix.people]})
     response = render(
@@ -115,10 +116,10 @@ def show_matrix(
         matrix=matrix,
         wanted=wanted,
         query=query,
-        waiting=sums.waiting,
+        waiting=sums.waiting if sums else 0,
         filters=comparison_query,
     )
-    return readings.catching_up(response, database, project.id, sums)
+    return readings.catching_up(response, database, project.id, sums) if sums else response
 
 
 @router.post("/fit")

@@ -24,6 +24,7 @@ from app.services import (
     annotator_figures,
     annotator_matrix,
     annotator_page,
+    comparison_search,
     guidelines,
     projects,
     statistics,
@@ -153,7 +154,7 @@ def test_two_annotators_agree_as_often_as_their_judgments_do(office):
     assert [person.name for person in only.people] == ["guess"]
 
 
-def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office):
+def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office, monkeypatch):
     with office.reading() as session:
         project = projects.by_slug(session, SLUG)
         rows = judged(session, project)
@@ -161,10 +162,20 @@ def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office):
         tags = {c.id: {*c.tags, *session.get_one(Prompt, c.prompt_id).tags} for _, c, _ in rows}
     tag = Counter(tag for _, c, _ in rows for tag in tags[c.id]).most_common(1)[0][0]
     monday = min(monday_of(j) for j, _, _ in rows)
+    with_tie = {c.id for j, c, _ in rows if j.verdict == "tie"}
     version = next(iter(versions.values()))
     for wanted, has in (
         (ComparisonFilter(show="judged", tag=tag), lambda j, c: tag in tags[c.id]),
         (ComparisonFilter(show="judged", week=monday), lambda j, _: monday_of(j) == monday),
+        (
+            ComparisonFilter(show="judged", week=monday, tag=tag),
+            lambda j, c: monday_of(j) == monday and tag in tags[c.id],
+        ),
+        (
+            # What more is asked of a judgment chooses comparisons, all of whose judgments count.
+            ComparisonFilter(show="judged", verdict=("tie",)),
+            lambda _, c: c.id in with_tie,
+        ),
         (
             ComparisonFilter(show="judged", version=version.version),
             lambda j, _: j.guideline_version_id == version.id,
@@ -175,8 +186,16 @@ def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office):
         with office.reading() as session:
             for ties, labels in (("with", {0, 1, "tie", "both_bad"}), ("without", {0, 1})):
                 matrix = annotator_matrix.for_slice(session, project, wanted, ties=ties)
-                assert check_cells(matrix, some, labels) > 3
+                assert check_cells(matrix, some, labels) > 2
                 assert not matrix.is_cut
+    monkeypatch.setattr(comparison_search, "LOOK_AT", 2)
+    for asked in ({"tag": tag}, {"week": monday}):
+        wanted = ComparisonFilter(show="judged", **asked)
+        with office.reading() as session:
+            matrix = annotator_matrix.for_slice(session, project, wanted)
+        assert matrix.is_cut
+        # Of two comparisons at most, two annotators share no more.
+        assert {cell.n for cell in matrix.cells.values()} <= {1, 2}
 
 
 def test_weeks_and_times_of_one_annotator_add_up_to_their_judgments(office):

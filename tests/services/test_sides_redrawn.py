@@ -30,7 +30,7 @@ def test_with_sides_drawn_anew_the_same_judgments_have_the_same_figures(database
         return (
             agreement.summary(project, found),
             [asdict(row) for row in by(database, Dimension.WEEK).rows],
-            matrix.cells,
+            {pair: cell.table.tolist() for pair, cell in matrix.cells.items()},
             leaderboards.for_project(found),
         )
 
