@@ -13,6 +13,7 @@ from rm_training.losses import bradley_terry_loss, centring_penalty
 from rm_training.model import RewardModel
 from training.batching import microbatches
 from training.distributed import Distributed
+from training.errors import RunError
 from training.text import PaddedBatch, pad_sequences
 
 
@@ -31,6 +32,9 @@ class RewardTask:
         self.pad_id: int = tokenizer.pad_token_id
         self.pairs = data.train.pairs
         self.lengths = [pair.length for pair in self.pairs]
+        self.mean_weight = sum(pair.row.weight for pair in self.pairs) / len(self.pairs)
+        if self.mean_weight == 0:
+            raise RunError("Every training row has weight 0. Export the bundle again with weights.")
         self.prefer_longer = evaluation.longer_is_preferred(self.pairs)
 
     def normaliser(self, rows: Sequence[int]) -> float:
@@ -45,7 +49,9 @@ class RewardTask:
             torch.tensor([getattr(p.row, name) for p in pairs], device=scores.device)
             for name in ("weight", "probability")
         )
-        losses = bradley_terry_loss(chosen, rejected, weights, labels)
+        # Relative to their mean: rows of rankings, which weigh 1/C(K,2), then average to the mean
+        # over rankings (arXiv 2203.02155, eq. 1), in proportion to the centring penalty.
+        losses = bradley_terry_loss(chosen, rejected, weights / self.mean_weight, labels)
         total = losses + self.config.centring * centring_penalty(chosen, rejected)
         # A hard decision needs the right sign: equal scores are an error, as in evaluation.
         right = (chosen - rejected) * (labels - 0.5) > 0

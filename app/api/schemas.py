@@ -261,7 +261,10 @@ class PreferenceRow(BaseModel):
     adjudicated_blind: bool | None = Field(
         description="Whether the reviewer had not seen the judgments; null where nobody knows."
     )
-    weight: float
+    weight: float = Field(description="One over the pairs of the comparison: 1 where it has two.")
+    group_id: UUID = Field(
+        description="The same for rows that follow from one comparison, or one judgment."
+    )
     comparison_id: UUID
     prompt_id: UUID
     chosen_id: UUID

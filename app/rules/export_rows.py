@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations
+from math import comb
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +33,8 @@ class Vote:
     verdict: str
     preferred_id: UUID | None
     strength: int | None
+    ranking: Sequence[Sequence[UUID]] | None = None
+    """Groups of completions, the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,74 +64,97 @@ class JudgedComparison:
 def aggregated_rows(
     comparison: JudgedComparison, reliable: Reliability[UUID], *, keep_ties: bool
 ) -> list[Row]:
-    """One row for the pair: `chosen` is the completion that annotators prefer, weighed by how
-    reliable they are.
+    """One row for each pair that a judgment says something of: `chosen` is the completion that
+    annotators prefer, weighed by how reliable they are.
 
     A pair of probability 0.5 gives no row, or with keep_ties one whose `chosen` is the first
-    completion. Comparisons of more than two completions give none yet.
+    completion.
     """
-    if len(comparison.members) != 2 or not comparison.votes:
-        return []
-    first, second = comparison.members
+    rows = []
+    for first, second in combinations(comparison.members, 2):
+        votes = [vote for vote in comparison.votes if _is_of(vote, first, second)]
+        if votes:
+            row = _aggregated_row(comparison, first, second, votes, reliable)
+            if keep_ties or row["probability"] != 0.5:
+                rows.append(row)
+    return rows
+
+
+def _aggregated_row(
+    comparison: JudgedComparison,
+    first: Member,
+    second: Member,
+    votes: Sequence[Vote],
+    reliable: Reliability[UUID],
+) -> Row:
+    better = [(vote, _better(vote, first, second)) for vote in votes]
     for_first, for_second, for_none = (
-        [vote.annotator_id for vote in comparison.votes if vote.preferred_id == preferred]
-        for preferred in (first.id, second.id, None)
+        [vote.annotator_id for vote, found in better if found == wanted]
+        for wanted in (first.id, second.id, None)
     )
     result = aggregate(len(for_first), len(for_second), len(for_none))
     label = soft_label(for_first, for_second, for_none, reliable)
-    if label.preferred == 0.5 and not keep_ties:
-        return []
     first_wins = label.preferred >= 0.5
     chosen, rejected = (first, second) if first_wins else (second, first)
-    strengths = [v.strength for v in comparison.votes if v.preferred_id == chosen.id and v.strength]
-    return [
-        _row(
-            comparison,
-            chosen,
-            rejected,
-            probability=_of_chosen(label.preferred, first_wins),
-            p_votes=_of_chosen(result.first_probability, first_wins),
-            p_truth=_of_chosen(label.true, first_wins),
-            strength=sum(strengths) / len(strengths) if strengths else None,
-            judgments=result.votes,
-            agreement=result.agreement,
-        )
-    ]
+    strengths = [vote.strength for vote, found in better if found == chosen.id and vote.strength]
+    return _row(
+        comparison,
+        (chosen, rejected),
+        group=comparison.id,
+        probability=_of_chosen(label.preferred, first_wins),
+        p_votes=_of_chosen(result.first_probability, first_wins),
+        p_truth=_of_chosen(label.true, first_wins),
+        strength=sum(strengths) / len(strengths) if strengths else None,
+        judgments=result.votes,
+        agreement=result.agreement,
+    )
 
 
 def judgment_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]:
-    """One row for each judgment that prefers a completion; with keep_ties also for undecided ones,
-    of probability 0.5."""
-    if len(comparison.members) != 2:
-        return []
-    first, second = comparison.members
+    """One row for each pair that a judgment orders; with keep_ties also for those that it does
+    not, of probability 0.5."""
     rows = []
     for vote in comparison.votes:
-        if vote.preferred_id is None and not keep_ties:
-            continue
-        swapped = vote.preferred_id == second.id
-        chosen, rejected = (second, first) if swapped else (first, second)
-        rows.append(
-            _row(
-                comparison,
-                chosen,
-                rejected,
-                probability=0.5 if vote.preferred_id is None else 1.0,
-                p_votes=None,
-                p_truth=None,
-                strength=float(vote.strength) if vote.strength else None,
-                judgments=1,
-                agreement=None,
+        for first, second in combinations(comparison.members, 2):
+            better = _better(vote, first, second)
+            if not _is_of(vote, first, second) or (better is None and not keep_ties):
+                continue
+            rows.append(
+                _row(
+                    comparison,
+                    (second, first) if better == second.id else (first, second),
+                    group=vote.id,
+                    probability=0.5 if better is None else 1.0,
+                    p_votes=None,
+                    p_truth=None,
+                    strength=float(vote.strength) if vote.strength else None,
+                    judgments=1,
+                    agreement=None,
+                )
             )
-        )
     return rows
+
+
+def _is_of(vote: Vote, first: Member, second: Member) -> bool:
+    """Whether a judgment says something of two completions: one that only prefers a third one does
+    not."""
+    return vote.preferred_id in (None, first.id, second.id)
+
+
+def _better(vote: Vote, first: Member, second: Member) -> UUID | None:
+    """Which of two completions a judgment puts before the other; None where neither."""
+    if vote.ranking is None:
+        return vote.preferred_id
+    upper = next(group for group in vote.ranking if first.id in group or second.id in group)
+    better = [member.id for member in (first, second) if member.id in upper]
+    return better[0] if len(better) == 1 else None
 
 
 def _row(
     comparison: JudgedComparison,
-    chosen: Member,
-    rejected: Member,
+    pair: tuple[Member, Member],
     *,
+    group: UUID,
     probability: float,
     p_votes: float | None,
     p_truth: float | None,
@@ -135,6 +162,8 @@ def _row(
     judgments: int,
     agreement: float | None,
 ) -> Row:
+    """`pair` is the chosen completion and the rejected one."""
+    chosen, rejected = pair
     return {
         "prompt": [dict(message) for message in comparison.messages],
         "chosen": [{"role": "assistant", "content": chosen.text}],
@@ -145,10 +174,12 @@ def _row(
         "strength": strength,
         "judgments": judgments,
         "agreement": agreement,
-        "adjudicated": _adjudicated(comparison.decision, chosen),
+        "adjudicated": _adjudicated(comparison.decision, chosen, rejected),
         "cause": comparison.decision.cause if comparison.decision else None,
         "adjudicated_blind": comparison.decision.blind if comparison.decision else None,
-        "weight": 1.0,
+        # So that a comparison of K weighs as one, however many pairs it has (InstructGPT, eq. 1).
+        "weight": 1 / comb(len(comparison.members), 2),
+        "group_id": str(group),
         "comparison_id": str(comparison.id),
         "prompt_id": str(comparison.prompt_id),
         "chosen_id": str(chosen.id),
@@ -164,12 +195,15 @@ def _of_chosen(of_first: float, first_wins: bool) -> float:
     return of_first if first_wins else round(1 - of_first, 12)
 
 
-def _adjudicated(decision: Decision | None, chosen: Member) -> str | None:
-    """`chosen` or `rejected`, whichever the reviewer preferred; else the outcome. The reviewer does
-    not change the probability, which is that of annotators."""
+def _adjudicated(decision: Decision | None, chosen: Member, rejected: Member) -> str | None:
+    """`chosen` or `rejected`, whichever the reviewer preferred; else the outcome, and None where a
+    third completion was preferred. The reviewer does not change the probability, which is that of
+    annotators."""
     if decision is None or decision.preferred_id is None:
         return decision.outcome if decision else None
-    return "chosen" if decision.preferred_id == chosen.id else "rejected"
+    if decision.preferred_id == chosen.id:
+        return "chosen"
+    return "rejected" if decision.preferred_id == rejected.id else None
 
 
 def pseudonym(project_id: UUID, annotator_id: UUID) -> str:

@@ -29,6 +29,8 @@ def data_card(manifest: dict[str, Any]) -> str:
         "decided, `adjudicated` says what (`chosen`, `rejected`, `tie`, `both_bad` or `split`) and",
         "`cause` why annotators differed; neither changes the probability. `adjudicated_blind` is",
         "false where the reviewer had seen the judgments before, and null where nobody knows.",
+        "A comparison of K completions gives up to K (K - 1) / 2 rows under one `group_id`; the",
+        "`weight` of each is one over that number, so that together they weigh as one.",
         *_labels(manifest["labels"]),
         "",
         "## Agreement",

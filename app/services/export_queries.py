@@ -19,6 +19,7 @@ from app.models.projects import (
     Prompt,
 )
 from app.rules.export_rows import Decision, JudgedComparison, Member, Row, Vote, iso, pseudonym
+from app.rules.preferences import ids_of
 from app.rules.split import split_of
 from app.services import adjudications
 from app.services.adjudications import Decided
@@ -135,7 +136,7 @@ def _judgment_row(project: Project, judgment: Judgment, annotator_kind: str) -> 
         "annotator_kind": annotator_kind,
         "verdict": judgment.verdict,
         "preferred_id": uuid(judgment.preferred_id),
-        "ranking": judgment.ranking,
+        "ranking": _texts(judgment.ranking),
         "strength": judgment.strength,
         "rationale": judgment.rationale,
         "reason_codes": judgment.reason_codes,
@@ -151,6 +152,11 @@ def _judgment_row(project: Project, judgment: Judgment, annotator_kind: str) -> 
         "late": judgment.late,
         "supersedes_id": uuid(judgment.supersedes_id),
     }
+
+
+def _texts(ranking: list[list[str]] | None) -> list[list[str]] | None:
+    groups = ids_of(ranking)
+    return None if groups is None else [[str(key) for key in group] for group in groups]
 
 
 def _decision(found: Decided | None) -> Decision | None:
@@ -173,13 +179,14 @@ def _votes(session: Session, project: Project, ids: list[UUID]) -> dict[UUID, li
             Judgment.verdict,
             Judgment.preferred_id,
             Judgment.strength,
+            Judgment.ranking,
         )
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .where(*counts_for(project), Judgment.comparison_id.in_(ids))
         .order_by(Judgment.received_at, Judgment.id)
     )
     votes: dict[UUID, list[Vote]] = defaultdict(list)
-    for comparison_id, key, annotator_id, verdict, preferred_id, strength in rows:
+    for comparison_id, key, annotator_id, verdict, preferred_id, strength, ranking in rows:
         votes[comparison_id].append(
             Vote(
                 id=key,
@@ -187,6 +194,7 @@ def _votes(session: Session, project: Project, ids: list[UUID]) -> dict[UUID, li
                 verdict=verdict,
                 preferred_id=preferred_id,
                 strength=strength,
+                ranking=ids_of(ranking),
             )
         )
     return votes

@@ -1,5 +1,6 @@
 """What one step of reward-model training adds up, from the scores of its rows one by one."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -13,9 +14,20 @@ from rm_training.model import start_reward_model
 from rm_training.task import RewardTask
 from training.bundle import Bundle
 from training.distributed import Distributed
+from training.errors import RunError
 from training.models import load_tokenizer
 
 SINGLE = Distributed(rank=0, world_size=1, device=torch.device("cpu"))
+
+
+def task_of(bundle: Bundle, model_path: Path, *, centring: float, scale: int = 4) -> RewardTask:
+    tokenizer = load_tokenizer(model_path)
+    model = start_reward_model(model_path, tokenizer, seed=0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale)  # A new model scores all texts alike.
+    data = encode_splits(bundle, tokenizer, 128)
+    return RewardTask(model, data, tokenizer, RewardModelConfig(centring=centring), SINGLE)
 
 
 def test_a_step_weighs_soft_labels_and_centres_each_pair(model_path: Path, tmp_path: Path) -> None:
@@ -25,27 +37,56 @@ def test_a_step_weighs_soft_labels_and_centres_each_pair(model_path: Path, tmp_p
     ]
     files = {"preferences/train.jsonl": rows, "preferences/validation.jsonl": rows[:1]}
     bundle = Bundle.open(write_bundle(tmp_path, {**files, "preferences/test.jsonl": []}))
-    tokenizer = load_tokenizer(model_path)
-    model = start_reward_model(model_path, tokenizer, seed=0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(4)  # A new model scores all texts alike.
-    data = encode_splits(bundle, tokenizer, 128)
-    task = RewardTask(model, data, tokenizer, RewardModelConfig(centring=0.25), SINGLE)
+    task = task_of(bundle, model_path, centring=0.25)
 
     loss, metrics = task.loss([0, 1])
 
     expected = bradley_terry = 0.0
-    for pair, row in zip(data.train.pairs, rows, strict=True):
+    for pair, row in zip(task.pairs, rows, strict=True):
         chosen, rejected = (
-            model.model(torch.tensor([ids])).logits[0, 0].item()
+            task.model.model(torch.tensor([ids])).logits[0, 0].item()
             for ids in (pair.chosen_ids, pair.rejected_ids)
         )
         assert abs(chosen - rejected) > 0.1
         right, wrong = (math.log(1 + math.exp(-s * (chosen - rejected))) for s in (1, -1))
-        one = row["weight"] * (row["probability"] * right + (1 - row["probability"]) * wrong)
+        # The weights 2 and 1/2 have the mean 5/4.
+        one = row["weight"] / 1.25 * (row["probability"] * right + (1 - row["probability"]) * wrong)
         bradley_terry += one
         expected += one + 0.25 * (chosen + rejected) ** 2
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert metrics["bradley_terry_loss"].item() == pytest.approx(bradley_terry, rel=1e-5)
     assert task.normaliser([0, 1]) == 2
+
+
+def test_a_ranking_weighs_as_one_however_many_pairs_it_implies(
+    model_path: Path, tmp_path: Path
+) -> None:
+    """The loss of a ranking of three and a pair is the mean of the two losses, the ranking's the
+    mean over its three pairs (InstructGPT, eq. 1)."""
+    texts = ("tea", "rain rain rain", "a lamp")
+    rows = [
+        preference("Why?", better, worse, weight=1 / 3)
+        for better, worse in itertools.combinations(texts, 2)
+    ]
+    rows.append(preference("Say it.", "a boat", "sun", number=1))
+    files = {"preferences/train.jsonl": rows, "preferences/validation.jsonl": rows[:1]}
+    bundle = Bundle.open(write_bundle(tmp_path, {**files, "preferences/test.jsonl": []}))
+    task = task_of(bundle, model_path, centring=0.0, scale=2)
+
+    loss = task.loss(range(4))[0].item() / task.normaliser(range(4))
+
+    first, second, third, alone = (
+        math.log(1 + math.exp(rejected - chosen))
+        for chosen, rejected in task.scores(task.pairs).tolist()
+    )
+    assert len({round(one, 3) for one in (first, second, third, alone)}) == 4
+    assert loss == pytest.approx(((first + second + third) / 3 + alone) / 2, rel=1e-5)
+
+
+def test_rows_without_any_weight_are_refused(model_path: Path, tmp_path: Path) -> None:
+    rows = [preference("Why?", "tea", "rain", weight=0.0)]
+    files = {"preferences/train.jsonl": rows, "preferences/validation.jsonl": rows}
+    bundle = Bundle.open(write_bundle(tmp_path, {**files, "preferences/test.jsonl": []}))
+
+    with pytest.raises(RunError, match="Every training row has weight 0"):
+        task_of(bundle, model_path, centring=0.0)
