@@ -81,20 +81,25 @@ def kappas(tables: Integers | Floats, values: Sequence[float] | None = None) -> 
     return kappa
 
 
-def pair_kappa(table: Integers, resampling: Resampling = Resampling()) -> Statistic:
-    """Kappa of one (q, q) table. Its interval has the large-sample standard error (Fleiss, Cohen
-    and Everitt 1969) from 50 items on that both judged, and resamples these items below."""
+def pair_kappa(
+    table: Integers,
+    values: Sequence[float] | None = None,
+    resampling: Resampling = Resampling(),
+) -> Statistic:
+    """Kappa of one (q, q) table, weighted where there are values. Its interval has the large-sample
+    standard error (Fleiss, Cohen and Everitt 1969) from 50 items on that both judged, and resamples
+    these items below."""
     n, q = int(table.sum()), len(table)
-    value = float(kappas(table[None])[0]) if n else float("nan")
+    value = float(kappas(table[None], values)[0]) if n else float("nan")
     if n >= FEWEST_LARGE and not np.isnan(value):
         # Of the multinomial the derivatives by its cells are centred: their squares add up to the
         # variance.
-        half = Z95 * float(np.sqrt((table * _gradients(table[None])[0] ** 2).sum()))
+        half = Z95 * float(np.sqrt((table * _gradients(table[None], values)[0] ** 2).sum()))
         return Statistic(value=value, low=max(-1.0, value - half), high=min(1.0, value + half), n=n)
     summed = Summed(
         rows=np.eye(q * q),
         counts=np.ones(q * q, dtype=bool),
-        statistic=lambda sums: kappas(sums.reshape(-1, q, q)),
+        statistic=lambda sums: kappas(sums.reshape(-1, q, q), values),
         undefined="one_category" if n else "no_overlap",
     )
     return bootstrap([summed], None, table.reshape(-1), resampling)[0]
@@ -180,16 +185,17 @@ def _item_influence(judgments: Judgments, pairs: AnnotatorPairs, defined: Mask) 
     return by_item
 
 
-def _gradients(tables: Integers) -> Floats:
-    """(K, q, q): the derivative of unweighted kappa by each cell of its table."""
-    q = tables.shape[-1]
+def _gradients(tables: Integers, values: Sequence[float] | None = None) -> Floats:
+    """(K, q, q): the derivative of kappa by each cell of its table."""
+    apart = _distances(tables.shape[-1], values)
     n = tables.sum(axis=(1, 2)).astype(np.float64)[:, None, None]
     first, second = tables.sum(axis=2) / n[:, 0], tables.sum(axis=1) / n[:, 0]
-    agreed = np.einsum("kaa->k", tables)[:, None, None] / n
-    chance = (first * second).sum(axis=1)[:, None, None]
-    by_agreed = (np.eye(q) - agreed) / n
-    by_chance = (second[:, :, None] + first[:, None, :] - 2 * chance) / n
-    gradient: Floats = by_agreed / (1 - chance) - (1 - agreed) * by_chance / (1 - chance) ** 2
+    observed = (tables * apart).sum(axis=(1, 2))[:, None, None] / n
+    to_second, to_first = second @ apart, first @ apart
+    expected = (first * to_second).sum(axis=1)[:, None, None]
+    by_observed = (apart - observed) / n
+    by_expected = (to_second[:, :, None] + to_first[:, None, :] - 2 * expected) / n
+    gradient: Floats = observed * by_expected / expected**2 - by_observed / expected
     return gradient
 
 

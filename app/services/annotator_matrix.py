@@ -14,7 +14,7 @@ from app.models.accounts import Annotator
 from app.models.projects import Project
 from app.rules.bootstrap import FEWEST_UNITS, Integers, Statistic
 from app.rules.cohen import annotator_pairs, pair_kappa
-from app.rules.contributions import LABELS
+from app.rules.contributions import GRADES, LABELS
 from app.rules.judgment_table import Judgments
 from app.rules.project_statistics import ProjectStatistics
 from app.rules.proportions import wilson
@@ -26,6 +26,7 @@ MOST_SHOWN = 30
 Ties = Literal["with", "without"]
 Pair = tuple[UUID, UUID]
 DECISIVE = [i for i, label in enumerate(LABELS) if label not in TIES]
+TIE, UNGRADED = GRADES.index(0), len(GRADES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +36,8 @@ class Cell:
 
     table: Integers
     """(q, q): how often the first gave label a and the second label b, or the other way round."""
+    values: tuple[float, ...] | None = None
+    """(q,): of the labels, where they are grades."""
 
     @cached_property
     def n(self) -> int:
@@ -42,13 +45,21 @@ class Cell:
         return int(self.table.sum())
 
     @cached_property
+    def differ(self) -> int:
+        """On how many of them the two preferred something else, however strongly."""
+        says = np.sign(self.values) if self.values else np.arange(len(self.table))
+        return int(self.table[says[:, None] != says].sum())
+
+    @cached_property
     def agreement(self) -> Statistic:
+        """Equal labels."""
         return wilson(int(np.trace(self.table)), self.n, undefined="no_overlap")
 
     @cached_property
     def kappa(self) -> Statistic:
-        """Undefined where both always gave the same single label."""
-        return pair_kappa(self.table)
+        """Weighted by the squared distance of grades. Undefined where both always gave the same
+        single label."""
+        return pair_kappa(self.table, self.values)
 
     @property
     def is_faint(self) -> bool:
@@ -72,8 +83,11 @@ def for_project(
 ) -> AnnotatorMatrix:
     """The MOST_SHOWN with most judgments, of those whose name holds `name`."""
     counted = {who: sums.totals.counted for who, sums in statistics.annotators().items()}
-    tables = {(pair.a, pair.b): pair.labels for pair in statistics.pairs()}
-    return _matrix(session, counted, tables, ties, name)
+    kept = range(len(LABELS)) if ties == "with" else DECISIVE
+    cells = {
+        (pair.a, pair.b): Cell(table=pair.labels[np.ix_(kept, kept)]) for pair in statistics.pairs()
+    }
+    return _matrix(session, counted, cells, name)
 
 
 def for_slice(
@@ -82,11 +96,13 @@ def for_slice(
     wanted: ComparisonFilter,
     *,
     ties: Ties = "with",
+    graded: bool = False,
     name: str = "",
 ) -> AnnotatorMatrix:
-    """The same over the judgments of a slice, as far as a search of comparisons reaches. Between
-    two sources, as in agreement by sources, a label says which source is preferred. Raises
-    InvalidInput where the filter names an annotator or a version that is not there."""
+    """The same over the judgments of a slice, as far as a search of comparisons reaches; of those
+    with a grade alone where it is `graded`, by grades. Between two sources, as in agreement by
+    sources, a label says which source is preferred. Raises InvalidInput where the filter names an
+    annotator or a version that is not there."""
     found = comparison_search.judgments_of(session, project, wanted)
     given = counted_judgments.read(
         session,
@@ -100,6 +116,14 @@ def for_slice(
         # Which of the two is called first changes no kappa, if it is the same in all comparisons.
         first, second = given.contests.sources.T
         labels = np.where((first > second) & (labels < len(DECISIVE)), 1 - labels, labels)
+    kept = [i for i in range(len(LABELS)) if ties == "with" or i in DECISIVE]
+    if graded:
+        labels = np.select(
+            [labels == LABELS.index("tie"), (given.strengths > 0) & (labels < len(DECISIVE))],
+            [TIE, TIE + given.strengths * (2 * labels - 1)],
+            UNGRADED,
+        )
+        kept = [i for i in range(len(GRADES)) if ties == "with" or i != TIE]
     pairs = annotator_pairs(
         Judgments(
             items=given.items,
@@ -107,41 +131,38 @@ def for_slice(
             labels=labels,
             n_items=len(found.comparisons),
             n_annotators=len(people),
-            n_labels=len(LABELS),
+            n_labels=len(GRADES) + 1 if graded else len(LABELS),
         )
     )
     counted = np.bincount(given.annotators, minlength=len(people)).tolist()
-    tables = {
-        (people[a], people[b]): table
-        for a, b, table in zip(
-            pairs.first.tolist(), pairs.second.tolist(), pairs.tables, strict=True
-        )
+    tables = pairs.tables[:, kept][:, :, kept]
+    values = tuple(GRADES[i] for i in kept) if graded else None
+    cells = {
+        (people[a], people[b]): Cell(table=table, values=values)
+        for a, b, table in zip(pairs.first.tolist(), pairs.second.tolist(), tables, strict=True)
     }
     return _matrix(
-        session, dict(zip(people, counted, strict=True)), tables, ties, name, is_cut=found.is_cut
+        session, dict(zip(people, counted, strict=True)), cells, name, is_cut=found.is_cut
     )
 
 
 def _matrix(
     session: Session,
     counted: Mapping[UUID, int],
-    tables: Mapping[Pair, Integers],
-    ties: Ties,
+    cells: Mapping[Pair, Cell],
     name: str,
     *,
     is_cut: bool = False,
 ) -> AnnotatorMatrix:
-    """`tables` are (4, 4): how often the first gave label a and the second label b."""
     busiest = sorted(counted, key=lambda who: (-counted[who], who))
     people = _named(session, busiest, name.strip())
     shown = people[:MOST_SHOWN]
     wanted = {person.id for person in shown}
-    kept = range(len(LABELS)) if ties == "with" else DECISIVE
-    cells: dict[Pair, Cell] = {}
-    for (a, b), labels in tables.items():
+    both_ways: dict[Pair, Cell] = {}
+    for (a, b), cell in cells.items():
         if a in wanted and b in wanted:
-            cells[a, b] = cells[b, a] = Cell(table=labels[np.ix_(kept, kept)])
-    return AnnotatorMatrix(people=shown, cells=cells, total=len(people), is_cut=is_cut)
+            both_ways[a, b] = both_ways[b, a] = cell
+    return AnnotatorMatrix(people=shown, cells=both_ways, total=len(people), is_cut=is_cut)
 
 
 def _named(session: Session, annotators: Sequence[UUID], name: str) -> list[Annotator]:

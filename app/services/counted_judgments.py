@@ -62,6 +62,8 @@ class CountedJudgments:
     """Places in `people`."""
     labels: Integers
     """Places in LABELS; a completion that is preferred by its position."""
+    strengths: Integers
+    """How much better the preferred one is; 0 where nothing says so."""
     people: list[UUID]
     contests: Contests | None
     """None where it was not asked for."""
@@ -82,7 +84,8 @@ def read(
     people: dict[Any, int] = {}
     numbers: dict[str | None, int] = {}
     asked: dict[Any, int] = {}
-    items, annotators, labels, side_a, sources, prompts = (array("q") for _ in range(6))
+    items, annotators, labels, strengths = (array("q") for _ in range(4))
+    side_a, sources, prompts = (array("q") for _ in range(3))
     item, before = -1, None
     seen: set[Any] = set()
     query = _query(with_contests).where(*which)
@@ -92,7 +95,7 @@ def read(
     else:
         # Asked for the project as well, SQLite would look through all of its judgments.
         query = query.where(_is_among(session, comparisons))
-    for comparison, who, label, *contest in session.connection().execute(query):
+    for comparison, who, label, strength, *contest in session.connection().execute(query):
         if comparison != before:
             item, before, seen = item + 1, comparison, set()
         if who in seen:
@@ -101,6 +104,7 @@ def read(
         items.append(item)
         annotators.append(people.setdefault(who, len(people)))
         labels.append(label)
+        strengths.append(strength)
         if contest:
             prompt, first, on_side_a, *written_by = contest
             prompts.append(asked.setdefault(prompt, len(asked)))
@@ -110,6 +114,7 @@ def read(
         items=_numbers(items),
         annotators=_numbers(annotators),
         labels=_numbers(labels),
+        strengths=_numbers(strengths),
         people=[UUID(_hex(who)) for who in people],
         contests=Contests(
             side_a=_numbers(side_a),
@@ -139,7 +144,12 @@ def _query(with_contests: bool) -> Select[Any]:
         else_=LABELS.index("both_bad"),
     )
     query = (
-        select(_raw(Judgment.comparison_id), _raw(Judgment.annotator_id), label)
+        select(
+            _raw(Judgment.comparison_id),
+            _raw(Judgment.annotator_id),
+            label,
+            func.coalesce(Judgment.strength, 0),
+        )
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .join(one, (one.comparison_id == Comparison.id) & (one.position == 0))
         .where(*counts(), Comparison.size == 2, Judgment.verdict != Verdict.RANKING)

@@ -28,6 +28,7 @@ from app.services.annotator_models import DAWID_SKENE
 from app.services.model_renewal import Renewal
 from app.web import comparison_query, readings, renewing
 from app.web.access import CurrentAdmin, CurrentReviewer
+from app.web.agreement import VERDICTS
 from app.web.charts.lines import Given, LineChart, line_chart
 from app.web.pages import render
 from app.web.visitors import DatabaseDep
@@ -84,7 +85,7 @@ class MatrixQuery(comparison_query.FilterQuery):
     """A slice as lists of comparisons know it, and what is shown of it."""
 
     name: Annotated[str, Field(max_length=200)] = ""
-    figure: Literal["agreement", "kappa"] = "agreement"
+    figure: Literal["agreement", "kappa", "weighted"] = "agreement"
     ties: annotator_matrix.Ties = "with"
 
 
@@ -99,12 +100,16 @@ def show_matrix(
     wanted = replace(comparison_query.read(query), show="judged")
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
-    ties, name = query.ties, query.name
-    # A slice is read from the judgments themselves, so that nothing of it waits in the sums.
-    sums = statistics.read(database, project.id, now=utc_now()) if wanted.is_plain else None
+    ties, name, graded = query.ties, query.name, query.figure == "weighted"
+    # The sums hold no grades of two annotators, and no slices. What is read from the judgments
+    # themselves lacks none that wait.
+    is_kept = wanted.is_plain and not graded
+    sums = statistics.read(database, project.id, now=utc_now()) if is_kept else None
     with database.reading() as session:
         matrix = (
-            annotator_matrix.for_slice(session, project, wanted, ties=ties, name=name)
+            annotator_matrix.for_slice(
+                session, project, wanted, ties=ties, graded=graded, name=name
+            )
             if sums is None
             else annotator_matrix.for_project(session, sums, ties=ties, name=name)
         )
@@ -116,6 +121,7 @@ def show_matrix(
         matrix=matrix,
         wanted=wanted,
         query=query,
+        verdicts=VERDICTS,
         waiting=sums.waiting if sums else 0,
         filters=comparison_query,
     )

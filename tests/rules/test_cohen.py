@@ -99,16 +99,24 @@ def test_kappa_equals_the_peer_library_plain_and_weighted(table):
         assert found == (None if np.isnan(peer) else pytest.approx(peer, abs=1e-9))
 
 
+def test_a_large_difference_of_grades_counts_with_its_square():
+    # Grades -1, 0, 1: of six one differs by 1 and one by 2. By chance, from 2 2 2 and 2 1 3:
+    # (2 (1 + 4 · 3) + 2 (2 + 3) + 2 (4 · 2 + 1)) / 36 = 54 / 36.
+    table = [[1, 0, 1], [1, 1, 0], [0, 0, 2]]
+    assert kappa_of(table, [-1, 0, 1]) == pytest.approx(1 - (5 / 6) / (54 / 36))
+
+
+@pytest.mark.parametrize(("values", "weights"), [(None, None), ((0, 1, 2), "quadratic")])
 @given(tables)
 @settings(max_examples=60, deadline=None)
-def test_the_interval_of_many_common_items_is_that_of_the_peer_library(table):
+def test_the_interval_of_many_common_items_is_that_of_the_peer_library(values, weights, table):
     """Fleiss, Cohen and Everitt (1969)."""
     table = np.array(table) * 50
-    found = pair_kappa(table)
+    found = pair_kappa(table, values)
     if found.value is None:
         return
     with np.errstate(invalid="ignore", divide="ignore"):
-        peer = peer_kappa(table)
+        peer = peer_kappa(table, wt=weights)
     if np.isnan(peer.std_kappa):
         # The peer's variance rounds to a little less than 0.
         assert found.high - found.low < 1e-6

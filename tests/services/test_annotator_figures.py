@@ -126,6 +126,7 @@ def check_cells(
         assert (cell.n, matrix.cells[b, a]) == (len(both), cell)
         assert cell.agreement == wilson(agreed, len(both), undefined="no_overlap")
         assert cell.is_faint == (len(both) < 20)
+        assert cell.differ == len(both) - agreed
         firsts, seconds = Counter(x for x, _ in both), Counter(y for _, y in both)
         chance = sum(firsts[label] * seconds[label] for label in firsts) / max(1, len(both)) ** 2
         if not both:
@@ -152,6 +153,44 @@ def test_two_annotators_agree_as_often_as_their_judgments_do(office):
     assert check_cells(matrix, rows, {0, 1, "tie", "both_bad"}) > 10
     assert check_cells(without_ties, rows, {0, 1}) > 10
     assert [person.name for person in only.people] == ["guess"]
+
+
+def test_graded_verdicts_of_two_annotators_have_a_weighted_kappa(office):
+    with office.reading() as session:
+        project = projects.by_slug(session, SLUG)
+        rows = judged(session, project)
+        everything = ComparisonFilter(show="judged")
+        matrices = {
+            ties: annotator_matrix.for_slice(session, project, everything, ties=ties, graded=True)
+            for ties in ("with", "without")
+        }
+    grades = {
+        j.id: 0 if said == "tie" else (2 * said - 1) * j.strength
+        for j, _, said in rows
+        if said == "tie" or j.strength
+    }
+    said = by_comparison([(j, c, grades.get(j.id)) for j, c, _ in rows])
+    checked = 0
+    for a, b in combinations(everybody(rows), 2):
+        shared = [(votes[a], votes[b]) for votes in said.values() if a in votes and b in votes]
+        for ties, matrix in matrices.items():
+            given = [
+                (x, y)
+                for x, y in shared
+                if x is not None and y is not None and (ties == "with" or x * y != 0)
+            ]
+            cell = matrix.cells.get((a, b))
+            assert (0 if cell is None else cell.n) == len(given)
+            by_chance = sum((x - y) ** 2 for x, _ in given for _, y in given)
+            if cell is None or not by_chance:
+                continue
+            checked += 1
+            apart = sum((x - y) ** 2 for x, y in given)
+            # Chance pairs every grade of the one with every grade of the other.
+            assert cell.kappa.value == pytest.approx(1 - len(given) * apart / by_chance)
+            signs = [(max(-1, min(1, x)), max(-1, min(1, y))) for x, y in given]
+            assert cell.differ == sum(x != y for x, y in signs)
+    assert checked > 10
 
 
 def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office, monkeypatch):

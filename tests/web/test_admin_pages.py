@@ -209,6 +209,8 @@ def test_who_agrees_with_whom_is_told_of_a_slice_with_ties_and_without(judged: S
     assert f"ada and grace {1 - (1 / 4) / (11 / 16):.2f} n 4" in told("?figure=kappa")
     assert "ada and grace 0.40 n 3" in told("?figure=kappa&ties=without")
     assert re.search(r"w[01] and kitchen/w[01] 50\.0 % n 2", told("?tag=tea"))
+    # All are much better: -3 -3, -3 3, 0 0, 3 3; chance is (2 * 81 + 27 + 45) / 16.
+    assert f"ada and grace {1 - (36 / 4) / (234 / 16):.2f} n 4" in told("?figure=weighted")
     assert "ada" not in told("?tag=tea").partition("Find")[2]
     assert re.search(r"w[01] and kitchen/w[01] 0\.0 % n 1", told("?tag=tea&ties=without"))
     assert "week" in visit.get("/admin/kitchen/annotators/matrix?week=soon").text

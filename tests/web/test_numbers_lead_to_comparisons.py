@@ -37,7 +37,8 @@ from app.web.comparison_query import FilterQuery
 LATER = START + timedelta(weeks=4)
 PAGES = (
     "overview", "annotators", "leaderboard", "planning", "annotators/matrix",
-    "annotators/matrix?ties=without&week=2026-03-09", "agreement?by=guideline",
+    "annotators/matrix?ties=without&week=2026-03-09", "annotators/matrix?figure=weighted",
+    "agreement?by=guideline",
     *(f"agreement?by={by}" for by in ("tag", "sources", "strength", "week")),
     "agreement?by=week&figure=graded", "agreement?by=week&figure=graded&ties=without",
     "agreement?by=sources&figure=others&ties=without", "agreement?figure=fleiss&ties=without",
