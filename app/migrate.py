@@ -16,7 +16,7 @@ from app import revisions
 from app.db import Database, utc_now
 from app.models.projects import Comparison, Project
 from app.models.tallies import ProjectContent
-from app.services import queue, statistics, tallies
+from app.services import full_tallies, queue, statistics
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -54,7 +54,7 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
                     if session.get(ProjectContent, project.id) is None or _has_larger(
                         session, project
                     ):
-                        tallies.rebuild(session, project, queue.policy_of(project))
+                        full_tallies.rebuild(session, project, queue.policy_of(project))
                 session.flush()
     for project_id in projects:
         statistics.catch_up(database, project_id, now=utc_now())

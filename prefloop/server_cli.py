@@ -114,7 +114,7 @@ def _check_sums(database: "Database") -> None:
 
     from app.errors import PrefloopError
     from app.models.projects import Project
-    from app.services import projects, queue, statistics, tallies
+    from app.services import full_tallies, projects, queue, statistics
 
     with database.reading() as session:
         slugs = session.scalars(select(Project.slug).order_by(Project.slug)).all()
@@ -125,7 +125,7 @@ def _check_sums(database: "Database") -> None:
         with database.reading() as session:
             project = projects.by_slug(session, slug)
             found = statistics.check(session, project.id)
-            found += tallies.check(session, project, queue.policy_of(project))
+            found += full_tallies.check(session, project, queue.policy_of(project))
         for line in found[:MOST_DIFFERENCES]:
             print(f"{slug}: {line}")
         if found:

@@ -1,6 +1,6 @@
 """Sums that are kept beside the rows they sum up, so that no page has to read millions of rows.
 
-Each changes in the transaction that changes its rows, and equals what `services/tallies.py`
+Each changes in the transaction that changes its rows, and equals what `services/full_tallies.py`
 computes from all of them.
 """
 

@@ -23,13 +23,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    type_coerce,
 )
 from sqlalchemy.orm import Session, aliased
-from sqlalchemy.types import NullType
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Project
+from app.raw_ids import hex_of, raw
 from app.rules.bootstrap import Integers
 from app.rules.contributions import LABELS
 from app.rules.judged_batch import UNKNOWN
@@ -108,14 +107,14 @@ def read(
         if contest:
             prompt, first, on_side_a, *written_by = contest
             prompts.append(asked.setdefault(prompt, len(asked)))
-            side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != _hex(first)))
+            side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != hex_of(first)))
             sources.extend(numbers.setdefault(source, len(numbers)) for source in written_by)
     return CountedJudgments(
         items=_numbers(items),
         annotators=_numbers(annotators),
         labels=_numbers(labels),
         strengths=_numbers(strengths),
-        people=[UUID(_hex(who)) for who in people],
+        people=[UUID(hex_of(who)) for who in people],
         contests=Contests(
             side_a=_numbers(side_a),
             sources=_numbers(sources).reshape(-1, 2),
@@ -130,7 +129,7 @@ def read(
 def _is_among(session: Session, comparisons: Sequence[Any]) -> ColumnElement[bool]:
     """All ids in one value: to bind each of thousands takes longer than to find their judgments."""
     if session.get_bind().dialect.name == "sqlite":
-        given = func.json_each(json.dumps([_hex(key) for key in comparisons]))
+        given = func.json_each(json.dumps([hex_of(key) for key in comparisons]))
         return Judgment.comparison_id.in_(select(given.table_valued("value").c.value))
     return Judgment.comparison_id == any_(literal(comparisons, ARRAY(Uuid)))
 
@@ -145,8 +144,8 @@ def _query(with_contests: bool) -> Select[Any]:
     )
     query = (
         select(
-            _raw(Judgment.comparison_id),
-            _raw(Judgment.annotator_id),
+            raw(Judgment.comparison_id),
+            raw(Judgment.annotator_id),
             label,
             func.coalesce(Judgment.strength, 0),
         )
@@ -163,23 +162,14 @@ def _query(with_contests: bool) -> Select[Any]:
         .join(text_one, text_one.id == one.completion_id)
         .join(text_two, text_two.id == two.completion_id)
         .add_columns(
-            _raw(Comparison.prompt_id),
-            _raw(one.completion_id),
+            raw(Comparison.prompt_id),
+            raw(one.completion_id),
             # An imported judgment has an order, which nobody was shown.
             case((Judgment.assignment_id.is_not(None), Judgment.shown_order[0].as_string())),
             text_one.source,
             text_two.source,
         )
     )
-
-
-def _raw(column: Any) -> Any:
-    return type_coerce(column, NullType())
-
-
-def _hex(key: Any) -> str:
-    found: str = key if isinstance(key, str) else key.hex
-    return found
 
 
 def _numbers(values: array[int]) -> Integers:

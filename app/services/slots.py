@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from app.models.accounts import Annotator
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison, Project
 from app.prepared import Asked, Rows, run, run_all
@@ -63,7 +64,8 @@ _ROW_OF_ASSIGNMENT = (
         == select(Assignment.comparison_id)
         .where(
             Assignment.id == bindparam("assignment_id"),
-            Assignment.annotator_id == bindparam("annotator_id"),
+            # A column that refers to a table has no type before that one is known.
+            Assignment.annotator_id == bindparam("annotator_id", type_=Annotator.id.type),
         )
         .scalar_subquery()
     )

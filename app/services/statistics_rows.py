@@ -15,13 +15,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, exists, select, type_coerce
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
-from sqlalchemy.types import NullType
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Prompt
 from app.models.statistics import PendingJudgment
+from app.raw_ids import hex_of, raw
 from app.rules.judged_batch import (
     BOTH_BAD,
     FIRST_MONDAY,
@@ -45,15 +45,6 @@ one project. Where it names comparisons it leaves out the project, or SQLite loo
 that one's judgments."""
 KINDS = {"normal": NORMAL, "gold": GOLD, "repeat": REPEAT}
 UNDECIDED = {Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
-
-
-def _raw(column: Any) -> Any:
-    return type_coerce(column, NullType())
-
-
-def _hex(key: Any) -> str:
-    found: str = key if isinstance(key, str) else key.hex
-    return found
 
 
 def _list(value: Any) -> list[Any]:
@@ -80,7 +71,9 @@ class JudgedRows:
     @property
     def pending_ids(self) -> list[UUID]:
         return [
-            UUID(_hex(key)) for key, pending in zip(self.ids, self.pending, strict=True) if pending
+            UUID(hex_of(key))
+            for key, pending in zip(self.ids, self.pending, strict=True)
+            if pending
         ]
 
 
@@ -114,15 +107,15 @@ class _Compared:
             session.connection()
             .execute(
                 select(
-                    _raw(Comparison.id),
-                    _raw(Comparison.prompt_id),
+                    raw(Comparison.id),
+                    raw(Comparison.prompt_id),
                     Comparison.size,
                     Comparison.kind,
                     Comparison.gold_verdict,
                     Comparison.gold_position,
-                    _raw(Comparison.tags),
-                    _raw(Prompt.tags),
-                    _raw(Prompt.messages),
+                    raw(Comparison.tags),
+                    raw(Prompt.tags),
+                    raw(Prompt.messages),
                 )
                 .join(Prompt, Prompt.id == Comparison.prompt_id)
                 .where(*chosen)
@@ -146,9 +139,9 @@ class _Compared:
     ) -> None:
         members = session.connection().execute(
             select(
-                _raw(ComparisonCompletion.comparison_id),
+                raw(ComparisonCompletion.comparison_id),
                 ComparisonCompletion.position,
-                _raw(Completion.id),
+                raw(Completion.id),
                 Completion.text,
                 Completion.source,
             )
@@ -159,7 +152,7 @@ class _Compared:
         )
         for comparison, position, completion, text, source in members:
             i = self.numbers[comparison]
-            self.positions[i][_hex(completion)] = position
+            self.positions[i][hex_of(completion)] = position
             self._texts[i].append(features(text))
             if position < 2:
                 self._sources[i, position] = names.number("source", source)
@@ -169,7 +162,7 @@ class _Compared:
         asked = [sum(words(message["content"]) for message in prompt) for prompt in prompts]
         answered = [sum(text.words for text in texts) for texts in self._texts]
         return Compared(
-            part=_whole(int(_hex(row[1])[:2], 16) for row in self.rows),
+            part=_whole(int(hex_of(row[1])[:2], 16) for row in self.rows),
             size=_whole(row[2] for row in self.rows),
             gold=np.array([row[3] == "gold" for row in self.rows], bool),
             gold_says=_whole(_known_answer(row[4], row[5]) for row in self.rows),
@@ -204,24 +197,24 @@ class _Judged:
             session.connection()
             .execute(
                 select(
-                    _raw(Judgment.comparison_id),
-                    _raw(Judgment.annotator_id),
+                    raw(Judgment.comparison_id),
+                    raw(Judgment.annotator_id),
                     Judgment.kind,
                     Judgment.verdict,
-                    _raw(Judgment.preferred_id),
+                    raw(Judgment.preferred_id),
                     Judgment.ranking,
                     Judgment.strength,
                     Judgment.shown_order[0].as_string(),
-                    _raw(Judgment.assignment_id),
+                    raw(Judgment.assignment_id),
                     Judgment.layout,
-                    _raw(Judgment.guideline_version_id),
+                    raw(Judgment.guideline_version_id),
                     Judgment.received_at,
                     Judgment.active_ms,
                     Judgment.late,
-                    _raw(Judgment.supersedes_id),
-                    _raw(Judgment.reason_codes),
-                    _raw(Judgment.id),
-                    _raw(PendingJudgment.judgment_id),
+                    raw(Judgment.supersedes_id),
+                    raw(Judgment.reason_codes),
+                    raw(Judgment.id),
+                    raw(PendingJudgment.judgment_id),
                 )
                 .outerjoin(PendingJudgment, PendingJudgment.judgment_id == Judgment.id)
                 .where(which(Judgment.comparison_id, Judgment.project_id))
@@ -244,7 +237,7 @@ class _Judged:
         rows, names = self._rows, self._names
         return Judged(
             comparison=_whole(self._comparison),
-            annotator=_whole(names.number("annotator", _hex(row[1])) for row in rows),
+            annotator=_whole(names.number("annotator", hex_of(row[1])) for row in rows),
             kind=_whole(KINDS[row[2]] for row in rows),
             says=_whole(map(self._says, rows, self._comparison)),
             best=_whole(map(self._best, rows, self._comparison)),
@@ -252,7 +245,7 @@ class _Judged:
             first_shown=_whole(map(self._first_shown, rows, self._comparison)),
             layout=_whole(names.number("layout", row[9]) for row in rows),
             guideline=_whole(
-                names.number("guideline", None if row[10] is None else _hex(row[10]))
+                names.number("guideline", None if row[10] is None else hex_of(row[10]))
                 for row in rows
             ),
             week=_whole((row[11].toordinal() - FIRST_MONDAY) // 7 for row in rows),
@@ -263,7 +256,7 @@ class _Judged:
 
     def _says(self, row: Any, comparison: int) -> int:
         if row[4] is not None:
-            return self._compared.positions[comparison][_hex(row[4])]
+            return self._compared.positions[comparison][hex_of(row[4])]
         if row[5] is not None:
             return self._rankings[tuple(frozenset(group) for group in row[5])]
         return UNDECIDED[row[3]]

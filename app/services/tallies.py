@@ -1,36 +1,21 @@
 """Keeps the sums of `models/tallies.py` equal to the rows they sum up.
 
-`judgment_added` changes them in the judgment's own transaction; `rebuild` computes them from all
-rows; `check` says where the two differ. Rows are locked last and in one order (annotators before
-votes, each by key), so that nobody who waits here holds what another needs.
+`judgment_added` changes them in the judgment's own transaction; `full_tallies.py` computes them
+from all rows. Rows are locked last and in one order (annotators before votes, each by key), so that
+nobody who waits here holds what another needs.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.models.judgments import Judgment, Skip
-from app.models.projects import (
-    Comparison,
-    ComparisonCompletion,
-    Completion,
-    Demonstration,
-    Project,
-    Prompt,
-)
+from app.models.projects import Comparison, ComparisonCompletion, Project
 from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
 from app.prepared import Asked, Rows, run_all
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
@@ -47,7 +32,6 @@ DAY_SUMS = (
 )  # fmt: skip
 LABEL_COUNTS = ("n_first", "n_second", "n_tie", "n_both_bad")
 CONTENT = ("prompts", "completions", "demonstrations", "comparisons")
-CHUNK = 5000
 IN_LIST = 900
 
 VoteSums = Counter[tuple[int, VoteKey]]
@@ -86,15 +70,6 @@ _VOTES_OF_ONE = (
 _OWN_VOTES_OF_ONE = _VOTES_OF_ONE.where(Judgment.annotator_id == bindparam("annotator"))
 
 
-@dataclass(frozen=True)
-class Tallies:
-    """All sums of one project."""
-
-    days: dict[DayKey, Counter[str]]
-    votes: VoteSums
-    content: dict[str, int]
-
-
 def votes_of(comparison: ComparisonRow, annotator_id: UUID) -> Asked:
     """Reads the current judgments of a locked comparison, and the policy as it is stored now: who
     waited for the comparison may have loaded the project before it changed.
@@ -113,13 +88,13 @@ def judgment_added(
     """Accounts for a judgment that was just stored: changes the sums, and of the comparison the
     columns that follow from its judgments. `rows` are what `votes_of` gave."""
     votes, policy = _collect(rows)[comparison.id], policy_of(rows[0])
-    after = _contribution(comparison, [vote for _, vote in votes])
-    before = _contribution(comparison, [vote for key, vote in votes if key != judgment_id])
+    after = contribution_of(comparison, [vote for _, vote in votes])
+    before = contribution_of(comparison, [vote for key, vote in votes if key != judgment_id])
     if comparison.kind == "gold":
         after = replace(after, judged=comparison.judged + after.judged - before.judged)
     return [
         *_recording(session, comparison.project_id, [(comparison, before, after)]),
-        slots.recount_one(comparison.id, **_columns(comparison, after, policy)),
+        slots.recount_one(comparison.id, **columns_after(comparison, after, policy)),
     ]
 
 
@@ -139,7 +114,7 @@ def _contributions(
         votes = _votes(session, Judgment.comparison_id.in_(chunk))
         for comparison in session.scalars(select(Comparison).where(Comparison.id.in_(chunk))):
             given = [vote for _, vote in votes.get(comparison.id, [])]
-            yield comparison, _contribution(comparison, given)
+            yield comparison, contribution_of(comparison, given)
 
 
 def judgments_imported(
@@ -150,7 +125,8 @@ def judgments_imported(
     # A session forgets rows that nobody holds, and would ask for each of them again.
     after = list(_contributions(session, before))
     rows = [
-        {"id": comparison.id, **_columns(comparison, found, policy)} for comparison, found in after
+        {"id": comparison.id, **columns_after(comparison, found, policy)}
+        for comparison, found in after
     ]
     if rows:
         session.execute(update(Comparison), rows)
@@ -171,16 +147,16 @@ def _recording(
             # Counter's += would drop what is negative.
             days[key].update(sums)
         group = prompt_group(comparison.prompt_id)
-        votes.update(_vote_sums(group, after.votes))
-        votes.subtract(_vote_sums(group, before.votes))
+        votes.update(vote_sums(group, after.votes))
+        votes.subtract(vote_sums(group, before.votes))
         # Gold changes no label. It takes the same statement all the same: time must not tell.
         votes.setdefault((group, after.votes), 0)
-    return _adding(session, project_id, days, votes)
+    return adding(session, project_id, days, votes)
 
 
 def skip_added(session: Session, skip: Skip) -> None:
     days = {(skip.annotator_id, skip.skipped_at.date()): Counter(skipped=1)}
-    run_all(session, *_adding(session, skip.project_id, days, Counter()))
+    run_all(session, *adding(session, skip.project_id, days, Counter()))
 
 
 def content_added(session: Session, project_id: UUID, added: Mapping[str, int]) -> None:
@@ -192,103 +168,6 @@ def content_added(session: Session, project_id: UUID, added: Mapping[str, int]) 
 def prompt_group(prompt_id: UUID) -> int:
     """Ids are hashes, so their first byte is a fair draw of one of 256 groups."""
     return prompt_id.bytes[0]
-
-
-def rebuild(session: Session, project: Project, policy: QueuePolicy) -> None:
-    """Compute every sum, and every comparison's columns, from all rows."""
-    sums = _from_rows(session, project, policy, write=True)
-    for table in (AnnotatorDay, VoteCount, ProjectContent):
-        session.execute(delete(table).where(table.project_id == project.id))
-    run_all(session, *_adding(session, project.id, sums.days, sums.votes))
-    session.execute(insert(ProjectContent), {"project_id": project.id, **sums.content})
-
-
-def check(session: Session, project: Project, policy: QueuePolicy) -> list[str]:
-    """What is kept but differs from what the rows say; empty when all is right."""
-    kept, computed = _kept(session, project), _from_rows(session, project, policy, write=False)
-    problems = []
-    for name in ("days", "votes", "content"):
-        is_kept, is_right = getattr(kept, name), getattr(computed, name)
-        problems += [
-            f"{name} {key}: kept {is_kept.get(key)}, computed {is_right.get(key)}"
-            for key in is_kept.keys() | is_right.keys()
-            if (is_kept.get(key) or None) != (is_right.get(key) or None)
-        ]
-    return problems
-
-
-def _kept(session: Session, project: Project) -> Tallies:
-    days = {
-        (row.annotator_id, row.day): Counter(
-            {name: n for name in DAY_SUMS if (n := getattr(row, name))}
-        )
-        for row in session.scalars(
-            select(AnnotatorDay).where(AnnotatorDay.project_id == project.id)
-        )
-    }
-    votes: VoteSums = Counter()
-    for row in session.scalars(select(VoteCount).where(VoteCount.project_id == project.id)):
-        key = (row.n_first, row.n_second, row.n_tie, row.n_both_bad)
-        votes[row.prompt_group, key] = row.comparisons
-    found = session.get(ProjectContent, project.id)
-    content = {name: getattr(found, name) if found else 0 for name in CONTENT}
-    return Tallies(days, votes, content)
-
-
-def _from_rows(session: Session, project: Project, policy: QueuePolicy, *, write: bool) -> Tallies:
-    days: dict[DayKey, Counter[str]] = defaultdict(Counter)
-    votes: VoteSums = Counter()
-    for comparisons in _chunks(session, project):
-        wrong = []
-        ids = (comparisons[0].id, comparisons[-1].id)
-        given = _votes(
-            session, Judgment.comparison_id.between(*ids) & (Judgment.project_id == project.id)
-        )
-        for comparison in comparisons:
-            found = _contribution(comparison, [vote for _, vote in given.get(comparison.id, [])])
-            for key, sums in found.days.items():
-                days[key].update(sums)
-            votes.update(_vote_sums(prompt_group(comparison.prompt_id), found.votes))
-            columns = _columns(comparison, found, policy)
-            if any(getattr(comparison, name) != value for name, value in columns.items()):
-                wrong.append({"id": comparison.id, **columns})
-        if write and wrong:
-            session.execute(update(Comparison), wrong)
-        session.expunge_all()
-    skips = select(Skip.annotator_id, Skip.skipped_at).where(Skip.project_id == project.id)
-    for annotator, skipped_at in session.execute(skips):
-        days[annotator, skipped_at.date()]["skipped"] += 1
-    return Tallies(days, votes, _content(session, project))
-
-
-def _chunks(session: Session, project: Project) -> Iterator[list[Comparison]]:
-    last = UUID(int=0)
-    while True:
-        rows = list(
-            session.scalars(
-                select(Comparison)
-                .where(Comparison.project_id == project.id, Comparison.id > last)
-                .order_by(Comparison.id)
-                .limit(CHUNK)
-            )
-        )
-        if not rows:
-            return
-        last = rows[-1].id
-        yield rows
-
-
-def _content(session: Session, project: Project) -> dict[str, int]:
-    of_project = Prompt.project_id == project.id
-    queries = {
-        "prompts": select(func.count(Prompt.id)).where(of_project),
-        "completions": select(func.count(Completion.id)).join(Prompt).where(of_project),
-        "demonstrations": select(func.count(Demonstration.id))
-        .join(Prompt, Prompt.id == Demonstration.prompt_id)
-        .where(of_project),
-        "comparisons": select(func.count(Comparison.id)).where(Comparison.project_id == project.id),
-    }
-    return {name: session.scalar(query) or 0 for name, query in queries.items()}
 
 
 def _votes(session: Session, which: ColumnElement[bool]) -> Votes:
@@ -305,7 +184,7 @@ def _collect(rows: Iterable[Any]) -> Votes:
             day=row.received_at.date(),
             kind=row.kind,
             verdict=row.verdict,
-            choice=row.position if row.ranking is None else _frozen(row.ranking),
+            choice=row.position if row.ranking is None else frozen(row.ranking),
             preferred_position=row.position,
             side=row.shown_order.index(row.preferred_id.hex) if shown else None,
         )
@@ -313,15 +192,17 @@ def _collect(rows: Iterable[Any]) -> Votes:
     return found
 
 
-def _frozen(ranking: list[list[str]]) -> tuple[frozenset[str], ...]:
+def frozen(ranking: list[list[str]]) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(group) for group in ranking)
 
 
-def _contribution(comparison: ComparisonRow, votes: list[Vote]) -> Contribution:
+def contribution_of(comparison: ComparisonRow, votes: list[Vote]) -> Contribution:
     return contribution(votes, gold=comparison.kind == "gold", size=comparison.size)
 
 
-def _columns(comparison: ComparisonRow, found: Contribution, policy: QueuePolicy) -> dict[str, Any]:
+def columns_after(
+    comparison: ComparisonRow, found: Contribution, policy: QueuePolicy
+) -> dict[str, Any]:
     """What of the comparison's row follows from its judgments."""
     return {
         "judged": found.judged,
@@ -352,11 +233,11 @@ def label_counts(comparison: Comparison) -> VoteKey:
     return comparison.n_first, comparison.n_second, comparison.n_tie, comparison.n_both_bad
 
 
-def _vote_sums(group: int, votes: VoteKey) -> dict[tuple[int, VoteKey], int]:
+def vote_sums(group: int, votes: VoteKey) -> dict[tuple[int, VoteKey], int]:
     return {(group, votes): 1} if any(votes) else {}
 
 
-def _adding(
+def adding(
     session: Session, project_id: UUID, days: Mapping[DayKey, Counter[str]], votes: VoteSums
 ) -> list[Asked]:
     of_days = upserts(

@@ -17,9 +17,8 @@ from app.models.judgments import Assignment
 from app.models.projects import Comparison, Project
 from app.prepared import run
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
-from app.services import slots
+from app.services import comparison_parts, slots
 
-CHUNK = 5000
 IN_LIST = 900
 """Most values in one IN list; SQLite once stopped at 999."""
 
@@ -67,28 +66,19 @@ def _set_uniform(session: Session, project: Project, overlap: int) -> None:
     )
 
 
-_CHUNK = (
-    select(
-        Comparison.id,
-        Comparison.tags,
-        Comparison.overlap,
-        Comparison.target,
-        Comparison.judged,
-        Comparison.n_first,
-        Comparison.n_second,
-        Comparison.n_tie,
-        Comparison.n_both_bad,
-        Comparison.contested,
-    )
-    .where(
-        Comparison.project_id == bindparam("project_id"),
-        Comparison.kind == "normal",
-        Comparison.id > bindparam("after"),
-    )
-    .order_by(Comparison.id)
-    .limit(CHUNK)
-    .with_for_update()
+_PART = comparison_parts.part(
+    Comparison.tags,
+    Comparison.overlap,
+    Comparison.target,
+    Comparison.judged,
+    Comparison.n_first,
+    Comparison.n_second,
+    Comparison.n_tie,
+    Comparison.n_both_bad,
+    Comparison.contested,
+    size=5000,
 )
+_NORMAL_PART = _PART.where(Comparison.kind == "normal").with_for_update(key_share=True)
 _NEW_TARGET = bindparam("new_target", type_=Integer)
 _MOVE = (
     update(Comparison)
@@ -104,8 +94,7 @@ def _set_each(session: Session, project: Project, policy: QueuePolicy) -> None:
     ) -> int:
         return target_after(policy, first, judged, votes, contested=contested)
 
-    after = UUID(int=0)
-    while rows := run(session, _CHUNK, project_id=project.id, after=after).all():
+    for rows in comparison_parts.walk(session, _NORMAL_PART, project.id):
         moved: dict[int, list[UUID]] = defaultdict(list)
         for row in rows:
             first = first_target(policy, row.id, row.tags, row.overlap)
@@ -116,4 +105,3 @@ def _set_each(session: Session, project: Project, policy: QueuePolicy) -> None:
         for wanted, keys in moved.items():
             for start in range(0, len(keys), IN_LIST):
                 run(session, _MOVE, new_target=wanted, ids=keys[start : start + IN_LIST])
-        after = rows[-1].id

@@ -11,7 +11,7 @@ from app.db import Database
 from app.models.judgments import Assignment, AssignmentState, Judgment, Preference, Verdict
 from app.models.projects import Comparison
 from app.models.statistics import KeptSums
-from app.services import agreement, projects, queue, statistics, tallies
+from app.services import agreement, full_tallies, projects, queue, statistics
 from benchmarks import bulk
 from benchmarks.seed import SLUG, seed
 
@@ -50,7 +50,7 @@ def test_every_comparison_has_three_of_four_judgments_and_one_open_slot(seeded):
 def test_the_sums_are_those_that_the_server_computes_from_all_rows(seeded):
     with seeded.reading() as session:
         project = projects.by_slug(session, SLUG)
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
 
 
 def test_the_state_of_statistics_is_built_and_right(seeded):
@@ -61,7 +61,7 @@ def test_the_state_of_statistics_is_built_and_right(seeded):
 
 
 def test_counts_beside_a_comparison_are_its_judgments(seeded):
-    """`tallies.rebuild` would change a row that is wrong; here it finds none."""
+    """`full_tallies.rebuild` would change a row that is wrong; here it finds none."""
     columns = (
         Comparison.id, Comparison.judged, Comparison.contested, Comparison.n_first,
         Comparison.n_second, Comparison.n_tie, Comparison.n_both_bad,
@@ -69,7 +69,7 @@ def test_counts_beside_a_comparison_are_its_judgments(seeded):
     with seeded.writing() as session:
         before = session.execute(select(*columns).order_by(Comparison.id)).all()
         project = projects.by_slug(session, SLUG)
-        tallies.rebuild(session, project, queue.policy_of(project))
+        full_tallies.rebuild(session, project, queue.policy_of(project))
         assert session.execute(select(*columns).order_by(Comparison.id)).all() == before
 
 

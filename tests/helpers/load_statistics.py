@@ -13,7 +13,7 @@ from helpers.load_stored import Stored
 from app.db import Database, utc_now
 from app.errors import StorageUnavailable
 from app.rules.contributions import FIRST_OF_MORE
-from app.services import projects, statistics
+from app.services import full_tallies, projects, queue, statistics
 
 PAUSE = 0.5
 
@@ -41,13 +41,15 @@ class _Looking:
 
 
 def wrong_statistics(url: str, stored: Stored) -> Iterator[str]:
-    """The folded state holds every judgment, and what a computation from all rows gives; its
-    patterns are those of the votes, which plain SQL has counted."""
+    """What `prefloop db check --sums` finds; and the folded state holds every judgment, and has the
+    patterns of the votes, which plain SQL has counted."""
     with closing(_Looking(url)) as looking:
         database = looking.database
         with database.reading() as session:
-            key = projects.by_slug(session, SLUG).id
+            project = projects.by_slug(session, SLUG)
+            key = project.id
             yield from statistics.check(session, key)
+            yield from full_tallies.check(session, project, queue.policy_of(project))
         found = statistics.read(database, key, now=utc_now())
     if (found.judgments, found.waiting) != (len(stored.judgments), 0):
         yield f"{found.judgments} judgments are folded of {len(stored.judgments)}"

@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, Row, inspect, select
 
 from app import migrate, revisions
 from app.db import Database
-from app.services import audit, projects, queue, statistics, tallies
+from app.services import audit, full_tallies, projects, queue, statistics
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -134,7 +134,7 @@ def check_sums(database: Database, before: Rows, after: Rows) -> None:
         assert after[table] == before[table], table
     with database.reading() as session:
         project = projects.by_slug(session, "p")
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
         assert statistics.check(session, UUID(int=7)) == []
         assert audit.verify(session).problem is None
     judgments = len(after["judgments"])

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from app.db import Database
 from app.models.judgments import Assignment, AssignmentState, Judgment, Preference
-from app.services import audit, projects, queue, tallies
+from app.services import audit, full_tallies, projects, queue
 from prefloop.cli import app
 
 ANNOTATORS = 4
@@ -136,6 +136,6 @@ def check_whole(database: Database, acknowledged: set[str]) -> None:
         preferring = session.scalar(select(func.count(Preference.judgment_id.distinct())))
         project = projects.by_slug(session, SLUG)
         assert judged == preferring == len(keys)
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
         assert audit.verify(session).problem is None
     database.dispose()

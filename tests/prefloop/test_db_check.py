@@ -16,6 +16,7 @@ from prefloop.cli import app
         (None, ""),
         ("UPDATE vote_counts SET comparisons = 7 WHERE n_first = 2", "kept 7, computed 1"),
         ("UPDATE annotator_days SET tie = tie + 1", "days "),
+        ("UPDATE comparisons SET open_slots = 9", "comparisons.open_slots: 3 wrong, the first is "),
         # A judgment that was taken as folded and is not in the state.
         ("DELETE FROM pending_judgments", "judgments: kept 4, computed 5"),
     ],

@@ -11,7 +11,7 @@ from app.models.accounts import Membership
 from app.models.judgments import Judgment
 from app.models.projects import Comparison
 from app.rules.queue_policy import QueuePolicy
-from app.services import agreement, export_queries, overview, projects, queue, tallies
+from app.services import agreement, export_queries, full_tallies, overview, projects, queue
 from app.services.import_mapping import Mapper
 from app.services.import_rows import parse_record
 
@@ -27,7 +27,7 @@ def columns(database, *names):
 def sums_are_right(database) -> bool:
     with database.reading() as session:
         project = project_of(session)
-        return tallies.check(session, project, queue.policy_of(project)) == []
+        return full_tallies.check(session, project, queue.policy_of(project)) == []
 
 
 def test_a_record_says_how_its_comparison_is_judged(database):

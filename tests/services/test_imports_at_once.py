@@ -9,7 +9,7 @@ import pytest
 from helpers.data import add_annotator, import_plain, lease, make_project, pair, submit
 
 from app.db import Database
-from app.services import import_store, projects, queue, tallies
+from app.services import full_tallies, import_store, projects, queue
 
 RECORDS = [
     pair(n, judgments=[{"annotator": f"w{n % 3}", "verdict": 1, "reason": "so"}])
@@ -38,7 +38,7 @@ def test_two_that_bring_the_same_records_in_opposite_order_store_each_once(
             assert one.get(table, 0) + other.get(table, 0) == wanted, table
     with database.reading() as session:
         project = projects.by_slug(session, "p")
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
 
 
 # SQLite has one writer at a time, for whom a batch is short.

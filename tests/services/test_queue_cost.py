@@ -17,8 +17,9 @@ from helpers.data import (
 from helpers.policy import set_policy
 from sqlalchemy import select, update
 
+from app.models.judgments import Judgment
 from app.models.projects import Comparison
-from app.services import queue, queue_order, slots, tallies
+from app.services import full_tallies, queue, queue_order, slots, targets
 
 
 # SQLite counts the steps of its virtual machine, which a clock cannot: they do not depend on load.
@@ -81,16 +82,45 @@ def counted_steps(database):
     ],
 )
 def test_the_queue_reads_its_partial_indexes_and_sorts_nothing_long(database, statement, index):
-    with database.reading() as session:
-        text = str(statement.compile(dialect=session.connection().dialect))
-        plan = session.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {text}", tuple([None] * text.count("?"))
-        )
-        told = " ".join(str(row) for row in plan)
+    told = plan_of(database, statement)
     assert index in told
     # Every other look at the comparisons would be a longer one.
     looks = re.findall(r"(?:SEARCH|SCAN) comparisons(?:_1)? USING (?:COVERING )?INDEX (\w+)", told)
     assert set(looks) <= {index.split()[0], "sqlite_autoindex_comparisons_1"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", [full_tallies._PART, targets._NORMAL_PART])
+def test_a_walk_over_all_comparisons_reads_each_part_from_where_the_last_one_ended(
+    database, statement
+):
+    told = plan_of(database, statement)
+
+    assert "ix_comparisons_project (project_id=? AND (priority,id)>(?,?))" in told
+    # To sort, it would have to look at the whole project for every part.
+    assert "TEMP B-TREE" not in told
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_judgments_of_a_part_are_found_by_their_comparisons(database):
+    make_project(database, pairs=1)
+    with database.reading() as session:
+        keys = session.scalars(select(Comparison.id)).all()
+    told = plan_of(database, full_tallies._VOTES.where(Judgment.comparison_id.in_(keys)))
+
+    assert "judgments USING INDEX ix_judgments_comparison (comparison_id=?)" in told
+    assert "SCAN" not in told
+
+
+def plan_of(database, statement) -> str:
+    with database.reading() as session:
+        options = {"render_postcompile": True}
+        compiled = statement.compile(dialect=session.connection().dialect, compile_kwargs=options)
+        text = str(compiled)
+        plan = session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {text}", tuple([None] * text.count("?"))
+        )
+        return " ".join(str(row) for row in plan)
 
 
 def steps_of_a_lease(database, annotator) -> int:
@@ -150,4 +180,4 @@ def test_a_judgment_of_gold_costs_the_same_however_many_gave_theirs(database):
         gold = session.scalars(select(Comparison).where(Comparison.kind == "gold")).one()
         assert gold.judged == 26
         project = project_of(session)
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []

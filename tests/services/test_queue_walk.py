@@ -24,7 +24,7 @@ from app.models.accounts import Membership
 from app.models.judgments import Assignment, Judgment
 from app.models.projects import Comparison
 from app.prepared import Prepared, run
-from app.services import assignments, judgments, queue, queue_order, slots, tallies
+from app.services import assignments, full_tallies, judgments, queue, queue_order, slots
 
 SECOND = timedelta(seconds=1)
 LEASE = LEASE_SECONDS * SECOND
@@ -58,7 +58,7 @@ def walk(database, annotator, *, now=NOON) -> list:
 def assert_sums_are_right(database) -> None:
     with database.reading() as session:
         project = project_of(session)
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_every_comparison_gets_the_target_of_the_new_policy(project):
 
 def test_many_comparisons_are_changed_in_parts(project, monkeypatch):
     monkeypatch.setattr(targets, "IN_LIST", 2)
-    monkeypatch.setattr(targets, "_CHUNK", targets._CHUNK.limit(5))
+    monkeypatch.setattr(targets, "_NORMAL_PART", targets._NORMAL_PART.limit(5))
     policy = QueuePolicy(overlap=9, overlap_share=0.5)
 
     with project.writing() as session:
