@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app.models.judgments import Judgment, Preference
 from app.models.projects import Completion
-from app.services import projects, queue, tallies
+from app.services import full_tallies, projects, queue
 
 NEXT = "/projects/kitchen/assignments"
 
@@ -63,7 +63,7 @@ def test_a_ranking_is_stored_by_response_with_every_pair_that_it_implies(
         named = {c.id: c.text[0] for c in session.scalars(select(Completion))}
         stored = session.scalars(select(Judgment)).one()
         rows = session.scalars(select(Preference)).all()
-        sums = tallies.check(
+        sums = full_tallies.check(
             session,
             projects.by_slug(session, "kitchen"),
             queue.policy_of(projects.by_slug(session, "kitchen")),

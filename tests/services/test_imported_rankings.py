@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.models.accounts import Annotator
 from app.models.judgments import Judgment, Preference
 from app.models.projects import Completion
-from app.services import queue, tallies
+from app.services import full_tallies, queue
 from app.services.import_mapping import Mapper
 
 
@@ -42,7 +42,7 @@ def test_rankings_are_imported_with_every_pair_that_they_imply(database):
             pairs[name[-1]].add(named[chosen] + named[rejected])
             assert strength == (3 if name[-1] == "w" else None)
         project = project_of(session)
-        assert tallies.check(session, project, queue.policy_of(project)) == []
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
         stored = session.scalars(
             select(Judgment.ranking).where(Judgment.verdict == "ranking").order_by(Judgment.id)
         ).all()

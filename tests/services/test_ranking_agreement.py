@@ -11,7 +11,7 @@ from helpers.rankings import rank
 from app.db import Database
 from app.models.projects import Comparison
 from app.rules.ranking_agreement import RankingReport
-from app.services import queue, ranking_agreement, tallies
+from app.services import full_tallies, queue, ranking_agreement
 
 
 def make_threes(database: Database, comparisons: int) -> None:
@@ -28,7 +28,7 @@ def make_threes(database: Database, comparisons: int) -> None:
 def measured(database: Database) -> RankingReport | None:
     with database.writing() as session:
         project = project_of(session)
-        tallies.rebuild(session, project, queue.policy_of(project))
+        full_tallies.rebuild(session, project, queue.policy_of(project))
     with database.reading() as session:
         return ranking_agreement.for_project(session, project_of(session))
 

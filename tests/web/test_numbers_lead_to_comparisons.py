@@ -23,11 +23,11 @@ from app.services import (
     accounts,
     assignments,
     comparisons,
+    full_tallies,
     guidelines,
     judgments,
     projects,
     queue,
-    tallies,
 )
 from app.services.comparisons import ComparisonsPage
 from app.services.judgments import Submission
@@ -64,7 +64,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Site:
         project = projects.by_slug(session, SLUG)
         _rank(session)
         _markdown_skips_and_flags(session, project)
-        tallies.rebuild(session, project, queue.policy_of(project))
+        full_tallies.rebuild(session, project, queue.policy_of(project))
     return site
 
 

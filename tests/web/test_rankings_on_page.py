@@ -9,7 +9,7 @@ from helpers.rankings import rank
 from helpers.web import Site
 
 from app.models.accounts import Role
-from app.services import projects, queue, tallies
+from app.services import full_tallies, projects, queue
 
 PAGE = "/admin/kitchen/agreement"
 
@@ -35,7 +35,7 @@ def test_rankings_have_a_card_once_there_are_some(site: Site) -> None:
         rank(session, 0, "ada", "a b c")
         rank(session, 0, "lin", "a c b")
         project = projects.by_slug(session, "kitchen")
-        tallies.rebuild(session, project, queue.policy_of(project))
+        full_tallies.rebuild(session, project, queue.policy_of(project))
 
     card = rankings_card(reviewer.get(PAGE).text)
     assert card is not None
