@@ -12,7 +12,7 @@ from app.models.projects import Project
 from app.models.tallies import AnnotatorDay
 from app.prepared import run
 from app.services import queue
-from app.services.queue_order import look_ahead, values_of
+from app.services.queue_order import look_ahead, number, values_of
 
 FEW = 50
 """What is left is counted up to here."""
@@ -56,6 +56,15 @@ def _left(groups: int) -> Select[int, int, int]:
     ).select_from(seen)
 
 
+@cache
+def _not_had(groups: int) -> Select[int]:
+    """How many the annotator has not had, of those that are looked at and up to one more than FEW:
+    that ends the walk after as many steps, wherever many are left."""
+    seen = look_ahead(groups, LOOK_AHEAD).subquery()
+    first = select(seen.c.had).where(~seen.c.had).limit(number(FEW + 1)).subquery()
+    return select(func.count()).select_from(first)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     judged: int
@@ -74,9 +83,11 @@ def for_annotator(session: Session, project: Project, annotator: Annotator) -> P
     left = None
     if not queue.policy_of(project).plants:
         groups = tuple(sums.groups or ())
-        found = run(session, _left(len(groups)), **of_annotator, **values_of(groups)).one()
-        if found.seen < LOOK_AHEAD:
-            left = found.seen - found.had + found.leased
+        of_walk = {**of_annotator, **values_of(groups)}
+        if run(session, _not_had(len(groups)), **of_walk).scalar_one() <= FEW:
+            found = run(session, _left(len(groups)), **of_walk).one()
+            if found.seen < LOOK_AHEAD:
+                left = found.seen - found.had + found.leased
     return Progress(
         judged=sums.judged or 0,
         skipped=sums.skipped or 0,

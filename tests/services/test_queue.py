@@ -211,6 +211,22 @@ def test_progress_counts_what_is_judged_and_what_is_left(database):
     assert (found.judged, found.skipped, found.left) == (1, 0, 2)
 
 
+def test_progress_tells_what_is_left_up_to_a_number(database):
+    make_project(database, pairs=progress.FEW + 1)
+    ada = add_annotator(database, "Ada")
+
+    def left():
+        with database.reading() as session:
+            return progress.for_annotator(session, projects.by_slug(session, "p"), ada).left
+
+    assert left() is None
+    view = lease(database, ada)
+    # The one on lease is still to be judged.
+    assert left() is None
+    submit(database, ada, view)
+    assert left() == progress.FEW
+
+
 def test_imported_judgments_use_up_the_overlap(database):
     make_project(database, pairs=0, overlap=2)
     votes = [{"annotator": name, "verdict": 1} for name in ("a", "b")]
