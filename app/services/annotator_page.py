@@ -19,7 +19,7 @@ from app.rules.proportions import wilson
 from app.services import annotator_habits, annotator_models
 from app.services.annotator_figures import agreement_by_week
 from app.services.annotator_habits import Habits
-from app.services.annotator_models import Fits
+from app.services.kept_fits import Fits
 
 NO_WEEK = Week(0, 0, 0, 0, 0)
 

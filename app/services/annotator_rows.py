@@ -25,8 +25,9 @@ from app.rules.proportions import wilson
 from app.rules.tallies import CREDIT
 from app.services import annotator_models
 from app.services.annotator_figures import NO_FIGURES, AnnotatorFigures, Figures
-from app.services.annotator_models import DAWID_SKENE, DAWID_SKENE_SKILL, NO_FITS, Fits
+from app.services.annotator_models import DAWID_SKENE, DAWID_SKENE_SKILL
 from app.services.current import clamp_page
+from app.services.kept_fits import NO_FITS, Fits
 
 LATEST = 200
 """Of so many judgments, the latest ones, is the median time."""

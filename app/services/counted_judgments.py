@@ -47,6 +47,8 @@ class Contests:
     """(M, 2): numbers of the sources of both completions. No source is one, too."""
     names: list[str | None]
     """Of the sources, by their numbers."""
+    lengths: Integers
+    """(M, 2): characters of both completions."""
     prompts: Integers
     """Numbers of the prompts."""
 
@@ -84,7 +86,7 @@ def read(
     numbers: dict[str | None, int] = {}
     asked: dict[Any, int] = {}
     items, annotators, labels, strengths = (array("q") for _ in range(4))
-    side_a, sources, prompts = (array("q") for _ in range(3))
+    side_a, sources, prompts, lengths = (array("q") for _ in range(4))
     item, before = -1, None
     seen: set[Any] = set()
     query = _query(with_contests).where(*which)
@@ -105,9 +107,10 @@ def read(
         labels.append(label)
         strengths.append(strength)
         if contest:
-            prompt, first, on_side_a, *written_by = contest
+            prompt, first, on_side_a, characters, others, *written_by = contest
             prompts.append(asked.setdefault(prompt, len(asked)))
             side_a.append(UNKNOWN if on_side_a is None else int(on_side_a != hex_of(first)))
+            lengths.extend((characters, others))
             sources.extend(numbers.setdefault(source, len(numbers)) for source in written_by)
     return CountedJudgments(
         items=_numbers(items),
@@ -120,6 +123,7 @@ def read(
             sources=_numbers(sources).reshape(-1, 2),
             names=list(numbers),
             prompts=_numbers(prompts),
+            lengths=_numbers(lengths).reshape(-1, 2),
         )
         if with_contests
         else None,
@@ -166,6 +170,8 @@ def _query(with_contests: bool) -> Select[Any]:
             raw(one.completion_id),
             # An imported judgment has an order, which nobody was shown.
             case((Judgment.assignment_id.is_not(None), Judgment.shown_order[0].as_string())),
+            func.length(text_one.text),
+            func.length(text_two.text),
             text_one.source,
             text_two.source,
         )

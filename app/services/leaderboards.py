@@ -1,14 +1,17 @@
 """Sources of a project ranked by what annotators preferred, from its sums.
 
-Intervals resample the 256 random groups of whole prompts that the sums know.
+Intervals resample the 256 random groups of whole prompts that the sums know. Strengths by skill and
+at equal length are of models that need every judgment (`source_models`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import expit
 
 from app.rules import davidson
 from app.rules.bootstrap import Floats, Statistic
@@ -21,11 +24,17 @@ from app.rules.bradley_terry import (
 from app.rules.davidson import Davidson
 from app.rules.leaderboard import Leaderboard, Rating, leaderboard
 from app.rules.project_statistics import ProjectStatistics, SourcePair
-from app.services.annotator_models import NO_SOURCE, Fitted
 from app.services.comparison_filters import ComparisonFilter
+from app.services.kept_fits import NO_SOURCE, NO_SOURCE_FITS, SourceFits
+from app.services.source_models import (
+    AT_EQUAL_LENGTH,
+    LENGTH,
+    MOST_SOURCES,
+    SIDE,
+    STRENGTH,
+    STYLE_EFFECT,
+)
 
-MOST_SOURCES = 30
-"""The sources with most judgments; strengths of more would make the page slow."""
 MOST_PAIRS = 100
 RIDGE = 1.0
 """Of the provisional strengths where the maximum likelihood does not exist."""
@@ -40,6 +49,8 @@ class SourceRow:
     rating: Rating
     by_skill: Statistic
     """The strength by crowd-Bradley-Terry, which weighs annotators and takes their sides off."""
+    at_equal_length: Statistic
+    """The strength by style control, which takes off what length and side do."""
     provisional: Statistic | None
     """The strength under a prior, N(0, 1 / RIDGE), where sources fall apart; None elsewhere."""
 
@@ -91,10 +102,30 @@ class Board:
     sources_left_out: int
     groups: int
     undefined_replicates: int
+    length: Statistic
+    """Log odds for each unit of ln(length ratio)."""
+    side: Statistic
+    """Log odds of left between equals."""
+
+    @property
+    def twice_as_long(self) -> Statistic:
+        """How often a response twice as long is preferred among equals, on no favoured side."""
+        return _share(self.length, math.log(2))
+
+    @property
+    def on_the_left(self) -> Statistic:
+        """How often the left one of two equals of equal length is preferred."""
+        return _share(self.side, 1.0)
+
+    @property
+    def by_equal_length(self) -> list[SourceRow]:
+        """The strongest at equal length first; none where those strengths are undefined."""
+        known = [row for row in self.rows if row.at_equal_length.value is not None]
+        return sorted(known, key=lambda row: (-(row.at_equal_length.value or 0), row.name))
 
 
-def for_project(statistics: ProjectStatistics, by_skill: Fitted[str] | None = None) -> Board:
-    """by_skill: `annotator_models.strengths`."""
+def for_project(statistics: ProjectStatistics, fits: SourceFits = NO_SOURCE_FITS) -> Board:
+    """fits: `annotator_models.of_sources`."""
     pairs = statistics.wins()
     sources, left_out = _sources(pairs)
     contests = _contests(pairs, sources)
@@ -104,9 +135,9 @@ def for_project(statistics: ProjectStatistics, by_skill: Fitted[str] | None = No
     ties = davidson.fit(contests) if found.n else None
     wins = contests.win_matrix()
     names = [source or UNKNOWN_SOURCE for source in sources]
-    fits = [] if found.reason else _fits(found, wins, sources)
+    compared = [] if found.reason else _fits(found, wins, sources)
     return Board(
-        rows=_rows(found, provisional, sources, by_skill),
+        rows=_rows(found, provisional, sources, fits),
         judgments=found.n,
         ties=found.ties,
         reason=found.reason,
@@ -114,12 +145,32 @@ def for_project(statistics: ProjectStatistics, by_skill: Fitted[str] | None = No
         davidson=ties,
         nu=None if ties is None else davidson.nu_interval(contests, ties),
         cycles=cyclic_triples(wins),
-        pairs=fits[:MOST_PAIRS],
-        pairs_left_out=max(0, len(fits) - MOST_PAIRS),
+        pairs=compared[:MOST_PAIRS],
+        pairs_left_out=max(0, len(compared) - MOST_PAIRS),
         sources_left_out=left_out,
         groups=found.groups,
         undefined_replicates=found.undefined_replicates,
+        length=_told(fits, STYLE_EFFECT, LENGTH),
+        side=_told(fits, STYLE_EFFECT, SIDE),
     )
+
+
+def _share(effect: Statistic, times: float) -> Statistic:
+    """The share in which one is preferred whose log odds are so many times the effect."""
+    value, low, high = (
+        None if end is None else float(expit(times * end))
+        for end in (effect.value, effect.low, effect.high)
+    )
+    return replace(effect, value=value, low=low, high=high)
+
+
+def _told(fits: SourceFits, figure: str, name: str) -> Statistic:
+    if figure not in fits:
+        return Statistic(value=None, n=0, reason="not_fitted")
+    # Crowd-Bradley-Terry knows only who has judgments on a known side, and what is kept only who
+    # had judgments when it was fitted.
+    missing = "no_shown_sides" if figure == STRENGTH else "not_fitted"
+    return fits[figure].of.get(name, Statistic(value=None, n=0, reason=missing))
 
 
 def _sources(pairs: Sequence[SourcePair]) -> tuple[list[str | None], int]:
@@ -158,18 +209,15 @@ def _rows(
     found: Leaderboard,
     provisional: Leaderboard | None,
     sources: Sequence[str | None],
-    by_skill: Fitted[str] | None,
+    fits: SourceFits,
 ) -> list[SourceRow]:
-    fitted = {} if by_skill is None else by_skill.of
-    # Whatever is not fitted has imported judgments only, whose sides nobody knows.
-    reason = "not_fitted" if by_skill is None else "no_shown_sides"
-    missing = Statistic(value=None, n=0, reason=reason)
     rows = [
         SourceRow(
             name=source or UNKNOWN_SOURCE,
             source=source,
             rating=rating,
-            by_skill=fitted.get(source or NO_SOURCE, missing),
+            by_skill=_told(fits, STRENGTH, source or NO_SOURCE),
+            at_equal_length=_told(fits, AT_EQUAL_LENGTH, source or NO_SOURCE),
             provisional=None if provisional is None else provisional.ratings[i].strength,
         )
         for i, (source, rating) in enumerate(zip(sources, found.ratings, strict=True))

@@ -7,6 +7,7 @@ Whoever fits says so in a row of `model_fits` that names no figure; who finds it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,11 +21,14 @@ from app.models.projects import Project
 from app.models.statistics import ModelFit
 from app.rules.project_statistics import ProjectStatistics
 from app.services import annotator_models, projects
-from app.services.annotator_models import DAWID_SKENE_SKILL, Fits
+from app.services.annotator_models import DAWID_SKENE_SKILL
+from app.services.source_models import STYLE_EFFECT
 from app.upserts import insert_into
 
 RENEWED_AFTER = 1.1
 """Times the judgments of the last fit."""
+YARDSTICKS = (DAWID_SKENE_SKILL, STYLE_EFFECT)
+"""What is made of every judgment, and the youngest figure, which old fits lack."""
 CLAIM = "being_fitted"
 CLAIMED_FOR = timedelta(hours=1)
 """After which whoever fits has died or failed, and somebody else may try."""
@@ -38,33 +42,32 @@ class Renewal:
 
 
 def of(
-    session: Session,
-    project: Project,
-    fits: Fits,
-    statistics: ProjectStatistics,
-    *,
-    now: datetime,
+    session: Session, project: Project, statistics: ProjectStatistics, *, now: datetime
 ) -> Renewal:
-    """fits: those that a page shows. Never due in a small project, which is fitted every time."""
-    since = session.scalar(
-        select(ModelFit.fitted_at).where(
-            ModelFit.project_id == project.id,
-            ModelFit.model == CLAIM,
-            ModelFit.fitted_at > now - CLAIMED_FOR,
+    """Never due in a small project, which is fitted when its pages are made."""
+    kept = {
+        model: (judgments, fitted_at)
+        for model, judgments, fitted_at in session.execute(
+            select(ModelFit.model, ModelFit.judgments, ModelFit.fitted_at).where(
+                ModelFit.project_id == project.id, ModelFit.model.in_((CLAIM, *YARDSTICKS))
+            )
         )
-    )
-    return Renewal(since=since, is_due=since is None and _are_outdated(fits, statistics))
+    }
+    _, since = kept.get(CLAIM, (0, None))
+    if since is not None and since <= now - CLAIMED_FOR:
+        since = None
+    fitted = [kept[model][0] for model in YARDSTICKS if model in kept]
+    return Renewal(since=since, is_due=since is None and _are_outdated(fitted, statistics))
 
 
-def _are_outdated(fits: Fits, statistics: ProjectStatistics) -> bool:
+def _are_outdated(fitted: Sequence[int], statistics: ProjectStatistics) -> bool:
+    """fitted: judgments of those YARDSTICKS that are kept."""
     if statistics.judgments + statistics.waiting <= annotator_models.FITTED_UP_TO:
         return False
-    # A figure of every page that shows fits, and the youngest of all: old fits may lack it.
-    known = fits.get(DAWID_SKENE_SKILL)
     # What a fit is made of: neither gold nor repeats, nor comparisons of more than two.
     table = statistics.table()
     now = int(table.counts.sum(axis=1) @ table.items)
-    return known is None or now > RENEWED_AFTER * known.judgments
+    return len(fitted) < len(YARDSTICKS) or now > RENEWED_AFTER * fitted[0]
 
 
 def renew(database: Database, slug: str, *, now: datetime) -> bool:

@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
-from starlette.background import BackgroundTask, BackgroundTasks
+from starlette.background import BackgroundTask
 
-from app.db import Database, utc_now
+from app.db import utc_now
 from app.rules.bootstrap import FEWEST_UNITS
 from app.rules.gold_rule import FEWEST
 from app.services import (
@@ -25,7 +25,6 @@ from app.services import (
     statistics,
 )
 from app.services.annotator_models import DAWID_SKENE
-from app.services.model_renewal import Renewal
 from app.web import comparison_query, readings, renewing
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.agreement import VERDICTS
@@ -61,7 +60,7 @@ def list_annotators(
         found = annotator_rows.for_project(
             session, project, figures, fits, page=page, name=name, sort=sort
         )
-        renewal = model_renewal.of(session, project, fits, sums, now=utc_now())
+        renewal = model_renewal.of(session, project, sums, now=utc_now())
     readings.write_down(database, reviewer, slug, {"annotators": [r.name for r in found.rows]})
     response = render(
         request,
@@ -76,7 +75,7 @@ def list_annotators(
         waiting=sums.waiting,
         filters=comparison_query,
     )
-    return _renewing(
+    return readings.renewing_models(
         readings.catching_up(response, database, project.id, sums), database, slug, renewal
     )
 
@@ -156,7 +155,7 @@ def show_annotator(
         figures = annotator_figures.for_project(session, project, people)
         fits = annotator_models.for_project(session, project, sums.judgments + sums.waiting)
         row = annotator_rows.for_annotator(session, project, annotator_id, figures, fits)
-        renewal = model_renewal.of(session, project, fits, sums, now=utc_now())
+        renewal = model_renewal.of(session, project, sums, now=utc_now())
         detail = annotator_page.detail(
             session, project, annotator_id, people, sums.pairs(), fits, skips=row.skips
         )
@@ -174,18 +173,9 @@ def show_annotator(
         waiting=sums.waiting,
         filters=comparison_query,
     )
-    return _renewing(
+    return readings.renewing_models(
         readings.catching_up(response, database, project.id, sums), database, slug, renewal
     )
-
-
-def _renewing(response: Response, database: Database, slug: str, renewal: Renewal) -> Response:
-    """The answer; models that are outdated are fitted once it is sent."""
-    if renewal.is_due:
-        first = [response.background] if response.background else []
-        task = BackgroundTask(renewing.start, database, slug)
-        response.background = BackgroundTasks([*first, task])
-    return response
 
 
 def _trend(slug: str, name: str, detail: annotator_page.AnnotatorDetail) -> LineChart | None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from app.db import utc_now
-from app.services import annotator_models, leaderboards, projects, statistics
+from app.services import (
+    annotator_models,
+    leaderboards,
+    model_renewal,
+    projects,
+    statistics,
+)
+from app.services.source_models import STYLE_EFFECT
 from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
 from app.web.pages import render
@@ -22,14 +29,18 @@ def show_leaderboard(
         project = projects.get_for(session, reviewer, slug)
     sums = statistics.read(database, project.id, now=utc_now())
     with database.reading() as session:
-        by_skill = annotator_models.strengths(session, project, sums.judgments + sums.waiting)
+        fits = annotator_models.of_sources(session, project, sums.judgments + sums.waiting)
+        renewal = model_renewal.of(session, project, sums, now=utc_now())
     response = render(
         request,
         "admin/leaderboard.html",
         project=project,
-        board=leaderboards.for_project(sums, by_skill),
-        by_skill=by_skill,
+        board=leaderboards.for_project(sums, fits),
+        fit=fits.get(STYLE_EFFECT),
+        renewal=renewal,
         waiting=sums.waiting,
         filters=comparison_query,
     )
-    return readings.catching_up(response, database, project.id, sums)
+    return readings.renewing_models(
+        readings.catching_up(response, database, project.id, sums), database, slug, renewal
+    )

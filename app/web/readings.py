@@ -1,4 +1,4 @@
-"""What every admin page of statistics does: note who reads what others judged, and catch up."""
+"""What every admin page of statistics does: note who reads judgments, catch up, renew fits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Response
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTask, BackgroundTasks
 
 from app.db import Database, utc_now
 from app.models.accounts import Annotator
 from app.rules.project_statistics import ProjectStatistics
 from app.services import audit, judgment_readings, statistics
+from app.services.model_renewal import Renewal
+from app.web import renewing
 
 
 def write_down(
@@ -46,4 +48,15 @@ def catching_up(
         response.background = BackgroundTask(
             statistics.catch_up, database, project_id, now=utc_now()
         )
+    return response
+
+
+def renewing_models(
+    response: Response, database: Database, slug: str, renewal: Renewal
+) -> Response:
+    """The answer; models that are outdated are fitted once it is sent."""
+    if renewal.is_due:
+        first = [response.background] if response.background else []
+        task = BackgroundTask(renewing.start, database, slug)
+        response.background = BackgroundTasks([*first, task])
     return response

@@ -19,6 +19,11 @@ REASONS = {
     "too_few_in_common": "nobody shares 20 comparisons",
     "pairs_share_judgments": "pairs share judgments",
     "separated": "one side or length decides every verdict",
+    "no_maximum": "length, a side or a source decides every verdict",
+    "length_is_source": "each source always differs as much in length from every other, "
+    "so that the two cannot be told apart",
+    "side_is_source": "sources always stood on the same sides, so that the two cannot be told "
+    "apart",
     "one_time": "one week only",
     "no_contests": "no source was compared with another",
     "not_connected": "some sources never lost to, or were never compared with, others",

@@ -30,8 +30,8 @@ from app.services import (
     statistics,
 )
 from app.services.annotator_matrix import AnnotatorMatrix
-from app.services.annotator_models import NO_FITS
 from app.services.comparison_filters import ComparisonFilter
+from app.services.kept_fits import NO_FITS
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 

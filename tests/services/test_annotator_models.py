@@ -30,16 +30,13 @@ from app.services import annotator_models, annotator_rows
 from app.services.annotator_models import (
     DAWID_SKENE,
     FIGURES,
-    NO_FITS,
-    NO_SOURCE,
     ONE_COIN,
     SIDE,
     SKILL,
-    STRENGTH,
-    Fits,
-    Fitted,
 )
 from app.services.assignments import AssignmentView
+from app.services.kept_fits import NO_FITS, NO_SOURCE, Fits, Fitted
+from app.services.source_models import STRENGTH
 
 Vote = int | str
 VOTES: list[dict[str, Vote]] = [
@@ -244,8 +241,7 @@ def test_skills_and_sides_are_those_of_the_rule_on_a_plain_loop(database: Databa
         assert_close(by_name(database, fits[figure]), wanted[figure])
         assert fits[figure].judgments == sum(n for *_, n in wanted[figure].values())
     with database.reading() as session:
-        found = annotator_models.strengths(session, project_of(session, SLUG), 0)
-    assert found is not None
+        found = annotator_models.of_sources(session, project_of(session, SLUG), 0)[STRENGTH]
     told = {name: (s.value, s.low, s.high, s.n) for name, s in found.of.items()}
     assert_close(told, wanted[STRENGTH])
     assert found.judgments == fits[SKILL].judgments
@@ -359,8 +355,8 @@ def test_a_large_project_tells_its_last_fits_and_when_they_were_made(
     assert kept == {name: replace(fitted, fitted_at=later) for name, fitted in live.items()}
     assert (kept[ONE_COIN].judgments, kept[SKILL].judgments) == (15, 0)
     with database.reading() as session:
-        of_sources = annotator_models.strengths(session, project_of(session), 16)
-    assert of_sources == Fitted(of={}, judgments=0, fitted_at=later)
+        of_sources = annotator_models.of_sources(session, project_of(session), 16)
+    assert of_sources[STRENGTH] == Fitted(of={}, judgments=0, fitted_at=later)
     assert_close(by_name(database, kept[ONE_COIN]), expected(VOTES))
 
     # More judgments change what is stored now, and leave the fits until somebody wants others.

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from helpers.data import NOON, import_plain, make_project, project_of
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.db import Database
 from app.models.statistics import ModelFit
 from app.services import annotator_models, model_renewal, statistics
-from app.services.annotator_models import DAWID_SKENE, FIGURES, STRENGTH
+from app.services.annotator_models import DAWID_SKENE, FIGURES
 from app.services.model_renewal import Renewal
+from app.services.source_models import OF_SOURCES, STYLE_EFFECT
 
 LATER = NOON + timedelta(hours=2)
 
@@ -42,8 +43,7 @@ def renewal_of(database: Database, *, now: datetime = LATER) -> Renewal:
         project = project_of(session)
     sums = statistics.read(database, project.id, now=now)
     with database.reading() as session:
-        fits = annotator_models.for_project(session, project, 10**6)
-        return model_renewal.of(session, project, fits, sums, now=now)
+        return model_renewal.of(session, project, sums, now=now)
 
 
 def test_fits_are_renewed_when_a_tenth_more_judgments_count(large: Database) -> None:
@@ -60,8 +60,16 @@ def test_fits_are_renewed_when_a_tenth_more_judgments_count(large: Database) -> 
     assert not renewal_of(large).is_due
     with large.reading() as session:
         kept = session.scalars(select(ModelFit)).all()
-    assert {row.model for row in kept} == {*FIGURES, STRENGTH}
+    assert {row.model for row in kept} == {*FIGURES, *OF_SOURCES}
     assert {row.judgments for row in kept if row.model == DAWID_SKENE} == {36}
+
+
+def test_fits_of_before_a_figure_came_are_due(large: Database) -> None:
+    assert model_renewal.renew(large, "p", now=LATER)
+    assert not renewal_of(large).is_due
+    with large.writing() as session:
+        session.execute(delete(ModelFit).where(ModelFit.model == STYLE_EFFECT))
+    assert renewal_of(large).is_due
 
 
 def test_a_small_project_is_never_due(large: Database, monkeypatch: pytest.MonkeyPatch) -> None:

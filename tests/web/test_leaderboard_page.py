@@ -73,3 +73,39 @@ def test_a_hostile_name_of_a_source_is_text(site: Site, reviewer: Visit) -> None
 def test_annotators_have_no_way_to_the_sources(site: Site) -> None:
     annotator = site.signed_in("ann")
     assert annotator.get("/admin/kitchen/leaderboard").status_code == 403
+
+
+def test_strengths_at_equal_length_and_what_twice_the_length_does(
+    site: Site, reviewer: Visit
+) -> None:
+    """Equally long, `good` wins 3 of 4, twice as long 2 of 4."""
+    verdicts = [(30, 1), (30, 1), (30, 1), (30, 2), (60, 1), (60, 1), (60, 2), (60, 2)]
+    records = [
+        {
+            "prompt": f"Case {i}?",
+            "completions": [
+                {"text": "a" * length, "source": "good"},
+                {"text": "b" * 30, "source": "other"},
+            ],
+            "judgments": [{"annotator": "w", "verdict": verdict}],
+        }
+        for i, (length, verdict) in enumerate(verdicts)
+    ]
+    lines = [Record(line=i, value=record) for i, record in enumerate(records, start=1)]
+    assert not imports.import_records(site.database, "kitchen", lines, now=NOON).rejected
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    # ln(3) / 2 at equal length; as it is, 5 of 8, ln(5 / 3) / 2.
+    assert re.search(
+        r"good 0\.55 n 8 .*0\.26 1 other −0\.55 n 8 .*−0\.26 2 What length and side do Effect", text
+    )
+    # -ln 3 / ln 2, and odds of 1 to 3 at twice the length.
+    assert re.search(r"Length −1\.58 n 8 .* twice as long is preferred in 25\.0 %", text)
+    assert "Left side no side recorded" in text
+
+
+def test_what_has_one_length_says_why_nothing_is_told_at_equal_length(
+    site: Site, reviewer: Visit
+) -> None:
+    add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "at equal length are undefined: all responses are equally long" in text
