@@ -33,21 +33,25 @@ function newKey() {
 const section = () => document.getElementById("comparison");
 const form = () => document.getElementById("verdict");
 
+const places = () => [...form().querySelectorAll("select[name=place]")];
+const isSide = (verdict) => /^[A-Z]$/.test(verdict);
+
 function choose() {
   const verdict = new FormData(form()).get("verdict");
-  const strength = document.getElementById("strength");
-  strength.disabled = verdict !== "A" && verdict !== "B";
+  document.getElementById("strength").disabled = !isSide(verdict);
   for (const side of document.querySelectorAll(".side[data-side]")) {
     side.classList.toggle("chosen", side.dataset.side === verdict);
   }
-  say({ A: "A is better. How much? 1, 2 or 3", B: "B is better. How much? 1, 2 or 3", tie: "Tie", both_bad: "Both bad" }[verdict] ?? "");
+  const names = { tie: "Tie", both_bad: places().length ? "All bad" : "Both bad", ranking: "Ranked by place" };
+  say(isSide(verdict) ? `${verdict} is better. How much? 1, 2 or 3` : names[verdict] ?? "");
 }
 
 function missing(fields) {
-  if (!fields.verdict) return "Choose A, B, tie or both bad first.";
-  if ((fields.verdict === "A" || fields.verdict === "B") && !fields.strength) {
-    return "How much better? Choose 1 slightly, 2 clearly or 3 much.";
+  if (!fields.verdict) {
+    return places().length ? "Choose the best one, tie or all bad, or give each a place first." : "Choose A, B, tie or both bad first.";
   }
+  if (isSide(fields.verdict) && !fields.strength) return "How much better? Choose 1 slightly, 2 clearly or 3 much.";
+  if (fields.verdict === "ranking" && fields.place.includes("")) return "Give every response a place: 1 for the best, equal places for a tie.";
   return null;
 }
 
@@ -61,7 +65,9 @@ function notify(text) {
 function submit(event) {
   if (event.target !== form()) return;
   event.preventDefault();
-  const fields = Object.fromEntries(new FormData(form()));
+  const { place: _, ...fields } = Object.fromEntries(new FormData(form()));
+  // Places that were given before another verdict was chosen are not part of it.
+  if (fields.verdict === "ranking") fields.place = places().map((select) => select.value);
   const problem = missing(fields);
   if (problem) return notify(problem);
   tick();
@@ -80,7 +86,7 @@ function submit(event) {
 
 function setBusy(busy) {
   section().setAttribute("aria-busy", String(busy));
-  for (const fieldset of form()?.querySelectorAll(".choices, .last button, textarea") ?? []) {
+  for (const fieldset of form()?.querySelectorAll(".choices, .last button, textarea, .place select") ?? []) {
     fieldset.disabled = busy;
   }
   if (!busy && form()) choose();
@@ -139,7 +145,9 @@ document.addEventListener("htmx:load", ({ detail }) => {
   if (detail.elt.id === "comparison") begin();
 });
 document.addEventListener("change", (event) => {
-  if (event.target.form === form() && event.target.type === "radio") {
+  if (event.target.form !== form()) return;
+  if (event.target.name === "place") form().elements.verdict.value = "ranking";
+  if (event.target.name === "place" || event.target.type === "radio") {
     document.getElementById("hint").replaceChildren();
     choose();
   }

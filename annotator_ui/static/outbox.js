@@ -92,7 +92,7 @@ async function deliver(entry) {
   const response = await fetch(entry.url, {
     method: "POST",
     headers: { "HX-Request": "true", ...JSON.parse(document.body.getAttribute("hx-headers")) },
-    body: new URLSearchParams(entry.fields),
+    body: new URLSearchParams(Object.entries(entry.fields).flatMap(([name, values]) => [values].flat().map((value) => [name, value]))),
     redirect: "manual",
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   });

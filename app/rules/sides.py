@@ -2,11 +2,14 @@
 
 import hashlib
 import random
+import re
 from collections.abc import Sequence
 from string import ascii_uppercase
 from uuid import UUID
 
 from app.errors import InvalidInput
+
+PLACE = re.compile("[1-9][0-9]?")
 
 
 def shown_order(
@@ -36,6 +39,24 @@ def completion_on_side(label: str, order: Sequence[UUID]) -> UUID:
             "Choose one of them, tie or both_bad."
         )
     return sides[label]
+
+
+def ranking_of_places(places: Sequence[str]) -> list[list[str]]:
+    """The ranking of sides A, B, … that these places give: the lowest is the best, equal ones tie.
+
+    Raises InvalidInput where one is no whole number from 1 to 99.
+    """
+    if len(places) > len(ascii_uppercase):
+        raise InvalidInput(f"{len(places)} places were given; at most 26 responses are shown.")
+    groups: dict[int, list[str]] = {}
+    for i, place in enumerate(places):
+        if not PLACE.fullmatch(place):
+            raise InvalidInput(
+                f"Response {side_label(i)} has no place; give every response a number, 1 for the "
+                "best and equal ones for a tie."
+            )
+        groups.setdefault(int(place), []).append(side_label(i))
+    return [groups[place] for place in sorted(groups)]
 
 
 def completions_ranked(ranking: Sequence[Sequence[str]], order: Sequence[UUID]) -> list[list[UUID]]:

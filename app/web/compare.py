@@ -16,7 +16,9 @@ from app import metrics
 from app.db import Database, utc_now
 from app.errors import NotFound
 from app.models.accounts import Annotator
+from app.models.judgments import Verdict
 from app.models.projects import Project
+from app.rules.sides import ranking_of_places
 from app.services import assignments, judgments, progress, projects
 from app.services.assignments import AssignmentView
 from app.services.guidelines import GuidelineUnread
@@ -40,6 +42,9 @@ class VerdictForm(BaseModel):
     """What the page sends; the service checks what it means."""
 
     verdict: str
+    """A side, `tie`, `both_bad`, or `ranking`, which is what `place` holds."""
+    place: list[str] = []
+    """Of each side in the order shown; looked at for a ranking only."""
     idempotency_key: str
     strength: int | None = None
     rationale: str | None = None
@@ -49,8 +54,10 @@ class VerdictForm(BaseModel):
     def submission(self) -> Submission:
         # Browsers send line ends of forms as CRLF.
         rationale = self.rationale.replace("\r\n", "\n") if self.rationale else None
+        is_ranking = self.verdict == Verdict.RANKING
         return Submission(
-            verdict=self.verdict,
+            verdict=None if is_ranking else self.verdict,
+            ranking=ranking_of_places(self.place) if is_ranking else None,
             idempotency_key=self.idempotency_key,
             strength=self.strength,
             rationale=rationale,

@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from app.errors import InvalidInput
-from app.rules.sides import completion_on_side, shown_order
+from app.rules.sides import completion_on_side, ranking_of_places, shown_order
 
 COMPLETIONS = [UUID(int=1), UUID(int=2)]
 
@@ -28,3 +28,19 @@ def test_a_side_names_the_completion_that_was_shown_there() -> None:
 def test_a_side_that_was_not_shown_is_refused() -> None:
     with pytest.raises(InvalidInput, match="side 'C', but the sides shown were A, B"):
         completion_on_side("C", COMPLETIONS)
+
+
+def test_places_are_a_ranking_whatever_numbers_stand_for_it() -> None:
+    assert ranking_of_places(["2", "1", "2"]) == [["B"], ["A", "C"]]
+    assert ranking_of_places(["4", "99", "7"]) == [["A"], ["C"], ["B"]]
+
+
+@pytest.mark.parametrize("place", ["", "0", "-1", "1.5", "100", "9" * 5000, "one", "²", "٢"])
+def test_what_is_no_place_is_named_by_its_response(place: str) -> None:
+    with pytest.raises(InvalidInput, match="Response B has no place"):
+        ranking_of_places(["1", place, "2"])
+
+
+def test_more_places_than_there_are_letters_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="27 places were given"):
+        ranking_of_places(["1"] * 27)

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from helpers.data import import_plain
 from helpers.web import NOON, Site, Visit, add_comparisons
 from sqlalchemy import func, select
 
@@ -211,3 +212,32 @@ def test_hostile_text_arrives_as_text(site: Site) -> None:
     assert 'href="javascript' not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "[image not shown: see]" in page
+
+
+def test_a_form_with_places_is_a_ranking(site: Site) -> None:
+    three = {"prompt": "Rank?", "completions": ["a", "b", "c"], "priority": 1}
+    assert not import_plain(site.database, [three], slug="kitchen").rejected
+    visit = site.signed_in("ada")
+    page = visit.get("/projects/kitchen/compare").text
+    assert page.count('<select name="place"') == 3
+    action = action_of(page)
+    form = {"verdict": "ranking", "idempotency_key": KEY}
+
+    for places, complaint in (
+        (["2", "1", ""], "Response C has no place"),
+        (["2", "1"], "leaves out side C"),
+        ([], "leaves out side A"),
+    ):
+        refused = visit.post(f"{action}/judgment", {**form, "place": places})
+        assert (refused.status_code, complaint in refused.text) == (422, True)
+        assert refused.headers["X-Prefloop-Judgment"] == "refused"
+    assert count(site, Judgment) == 0
+
+    visit.post(f"{action}/judgment", {**form, "place": ["2", "1", "2"]})
+
+    with site.database.reading() as session:
+        (given,) = session.scalars(select(Judgment))
+    first, second, third = given.shown_order
+    assert given.ranking == [[second], sorted([first, third])]
+    # The next one has two responses, and no places.
+    assert 'name="place"' not in visit.get("/projects/kitchen/compare").text
