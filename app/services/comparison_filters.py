@@ -62,6 +62,9 @@ class ComparisonFilter:
     """Judged on this day (UTC)."""
     kind: str = ""
     """One of `judgment_filters.KINDS`: `counted` is what agreement is made of."""
+    first_two: bool = False
+    """Among the first two of its comparison that count, which is all that agreement is made of
+    where the queue is or was adaptive."""
     verdict: tuple[str, ...] = ()
     """One of these `judgment_filters.VERDICTS`."""
     given: int | None = None

@@ -17,12 +17,13 @@ from app.models.accounts import Annotator
 from app.models.judgments import Judgment, Skip, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, GuidelineVersion
 from app.rules.annotator_sums import LONGER_BY, SECONDS_BINS, TIME_LIMITS, edges, time_bins
+from app.rules.contributions import FIRST
 from app.rules.tallies import LABELS
 from app.services.comparison_filters import ComparisonFilter, holds
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # To make an alias takes longer than all the rest of a query does.
-_ONE, _OTHER, _BEFORE, _LATER = (aliased(Judgment) for _ in range(4))
+_ONE, _OTHER, _BEFORE, _LATER, _EARLY = (aliased(Judgment) for _ in range(5))
 _MEMBER, _CHOSEN, _LEFT = aliased(ComparisonCompletion), aliased(Completion), aliased(Completion)
 ANY = "any"
 """As one of two labels: whatever the verdict."""
@@ -83,6 +84,7 @@ def asks(wanted: ComparisonFilter) -> bool:
         or wanted.week
         or wanted.day
         or wanted.kind
+        or wanted.first_two
         or wanted.verdict
         or wanted.given is not None
         or wanted.reason
@@ -132,6 +134,8 @@ def _such(
         found.append(KINDS[wanted.kind](judgment))
     elif of_agreement or wanted.show in ("contested", "unadjudicated"):
         found.append(_counted(judgment))
+    if wanted.first_two:
+        found.append(_is_among_first(judgment))
     if wanted.verdict:
         found.append(or_(*(VERDICTS[verdict](judgment) for verdict in wanted.verdict)))
     if wanted.given is not None:
@@ -157,6 +161,27 @@ def _current(judgment: Any) -> list[ColumnElement[bool]]:
 
 def _counted(judgment: Any) -> ColumnElement[bool]:
     return and_(judgment.kind == "normal", Comparison.kind == "normal")
+
+
+def _is_among_first(judgment: Any) -> ColumnElement[bool]:
+    """By when its annotator first judged the comparison: a revision has the place of what it takes
+    the place of."""
+    early = (
+        select(_EARLY.annotator_id)
+        .where(
+            _EARLY.comparison_id == judgment.comparison_id,
+            _EARLY.kind == "normal",
+            # It supersedes none. SQLite would look for NULL in the index of what is superseded,
+            # where nearly all judgments have it.
+            func.coalesce(_EARLY.supersedes_id, _EARLY.id) == _EARLY.id,
+        )
+        .order_by(_EARLY.received_at, _EARLY.id)
+        .limit(FIRST)
+        .correlate(judgment)
+    )
+    # Most comparisons were judged by no more, and their judgments need no order.
+    is_early = or_(Comparison.judged <= FIRST, judgment.annotator_id.in_(early))
+    return and_(_counted(judgment), is_early)
 
 
 def _is_answer(judgment: Any) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
@@ -124,6 +125,8 @@ def show_agreement(
     shown = COEFFICIENTS[figure].statistic(ties)
     verdicts = VERDICTS["graded" if figure == "graded" else "nominal", ties]
     counted = agreement.counted_of(project)
+    # What a filter asks for the comparisons that agreement is measured on.
+    measured = {"overlap": 2, "size": 2, "first_two": counted == "first_two"}
     weeks = agreement_slices.by(sums, Dimension.WEEK, versions, [shown], counted=counted)
     breakdown = weeks
     if by != "week":
@@ -139,7 +142,8 @@ def show_agreement(
         graded=agreement.graded_alpha(sums, counted=counted),
         rankings=rankings,
         weeks=weeks,
-        chart=_over_time(slug, weeks, shown, verdicts, published),
+        chart=_over_time(slug, weeks, shown, verdicts, measured, published),
+        measured=measured,
         breakdown=breakdown,
         by=by,
         coefficients=COEFFICIENTS,
@@ -162,6 +166,7 @@ def _over_time(
     weeks: agreement_slices.Breakdown,
     shown: str,
     verdicts: tuple[str, ...],
+    measured: Mapping[str, int | bool],
     marks: list[tuple[int, str]],
 ) -> LineChart | None:
     """None where there are fewer than two weeks to join."""
@@ -171,7 +176,7 @@ def _over_time(
         # A week stands at its middle.
         middle = row.value.toordinal() + 3
         statistic = row.statistics[shown]
-        query = comparison_query.write(row.wanted, show="all", overlap=2, size=2, verdict=verdicts)
+        query = comparison_query.write(row.wanted, show="all", verdict=verdicts, **measured)
         given.append(
             Given(
                 middle,

@@ -53,6 +53,7 @@ class FilterQuery(BaseModel):
     week: Entry = ""
     day: Entry = ""
     kind: Entry = ""
+    first_two: Entry = ""
     verdict: Entry = ""
     given: Entry = ""
     reason: Entry = ""
@@ -91,6 +92,7 @@ def read(query: FilterQuery) -> ComparisonFilter:
         week=_monday(query.week),
         day=_day("day", query.day),
         kind=_one_of("kind", query.kind, ("", *KINDS)),
+        first_two=_one_of("first_two", query.first_two, ("", YES)) == YES,
         verdict=_verdicts(query.verdict),
         given=_among("given", query.given, (0, 1, 2, 3)),
         reason=query.reason,

@@ -92,6 +92,7 @@ TEXTS: dict[str, Callable[[ComparisonFilter], str]] = {
     "week": lambda wanted: f"week of {wanted.week}",
     "day": lambda wanted: f"{wanted.day}",
     "kind": lambda wanted: KINDS[wanted.kind],
+    "first_two": lambda wanted: "among the first two of a comparison",
     "verdict": lambda wanted: " or ".join(VERDICTS[verdict] for verdict in wanted.verdict),
     "given": lambda wanted: (
         f"{STRENGTHS[wanted.given]} better" if wanted.given else "no strength given"

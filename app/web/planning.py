@@ -13,7 +13,7 @@ from app.errors import InvalidInput
 from app.models.accounts import Annotator, AnnotatorKind
 from app.rules.bootstrap import Statistic
 from app.rules.project_statistics import ProjectStatistics
-from app.services import comparisons, overview, pay, planning, projects, statistics
+from app.services import agreement, comparisons, overview, pay, planning, projects, statistics
 from app.services.planning import Plan
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
@@ -86,6 +86,7 @@ def _shown(
         "waiting": sums.waiting,
         "money": _money,
         "n_open": n_open,
+        "is_of_first": agreement.counted_of(project) == "first_two",
         "filters": comparison_query,
     }
 

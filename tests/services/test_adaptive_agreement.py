@@ -1,16 +1,23 @@
 """A project whose policy is or was adaptive is measured on first judgments, wherever it is told."""
 
+from collections import defaultdict
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from helpers.data import NOON, import_plain, make_project, project_of
 from helpers.slices import MAY_4, by, read, voted
+from sqlalchemy import inspect, null, select
 
 from app.db import Database
+from app.models.judgments import Judgment
 from app.rules.project_statistics import Dimension
 from app.rules.queue_policy import QueuePolicy
-from app.services import agreement, exports, projects
+from app.services import agreement, comparison_search, exports, projects
+from app.services.comparison_filters import ComparisonFilter
 from app.services.exports import ExportOptions
 
 VOTED = [
@@ -20,15 +27,20 @@ VOTED = [
 ]
 
 
+def import_in_order(database: Database) -> None:
+    """An hour between two judgments of a comparison; those of one time would be in the order of
+    their ids."""
+    make_project(database, pairs=0, overlap=2)
+    for record in VOTED:
+        for i, one in enumerate(record["judgments"]):
+            one["ended_at"] = f"{MAY_4}T{9 + i:02}:00:00Z"
+    assert not import_plain(database, VOTED).rejected
+
+
 def test_agreement_is_of_the_first_two_from_when_the_policy_was_adaptive(
     database: Database, tmp_path: Path
 ) -> None:
-    make_project(database, pairs=0, overlap=2)
-    # Judgments of one time would be in the order of their ids.
-    for record in VOTED:
-        for i, one in enumerate(record["judgments"]):
-            one["ended_at"] = one["ended_at"].replace("09:", f"{9 + i:02}:")
-    assert not import_plain(database, VOTED).rejected
+    import_in_order(database)
 
     def told() -> tuple[str, float | None]:
         with database.reading() as session:
@@ -52,3 +64,47 @@ def test_agreement_is_of_the_first_two_from_when_the_policy_was_adaptive(
     made = exports.export_project(database, "p", tmp_path / "bundle", ExportOptions(), now=NOON)
     assert made.manifest["agreement"]["counted"] == "first_two"
     assert made.manifest["agreement"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
+
+
+def test_a_list_of_the_first_two_judgments_holds_these(database: Database) -> None:
+    import_in_order(database)
+    judged: defaultdict[UUID, list[Judgment]] = defaultdict(list)
+    with database.writing() as session:
+        for judgment in session.scalars(select(Judgment).order_by(Judgment.received_at)):
+            judged[judgment.comparison_id].append(judgment)
+        of_two, of_three, of_four = sorted(judged.values(), key=len)
+        assert (len(of_two), len(of_three), len(of_four)) == (2, 3, 4)
+        # After all others, the second annotator changes their mind, and keeps their place.
+        session.add(_revision(of_four[1], preferred_id=of_four[0].preferred_id))
+        session.add(_revision(of_three[2], verdict="tie", preferred_id=None))
+
+    def found(**asked: Any) -> tuple[int, int | None, list[int]]:
+        """How many comparisons and judgments, and how many each of the former once had."""
+        with database.reading() as session:
+            wanted = ComparisonFilter(first_two=True, **asked)
+            one = comparison_search.find(session, project_of(session), wanted)
+        return len(one.ids), one.number, sorted(len(judged[key]) for key in one.ids)
+
+    assert found(overlap=2) == (3, 6, [2, 3, 4])
+    assert found(tag="x") == (2, 4, [2, 4])
+    # 1, 1 (was 2) of four; 1, 1 of two; 2, 2 of three.
+    assert found(verdict=("first",)) == (2, 4, [2, 4])
+    assert found(verdict=("second",), overlap=2) == (1, 2, [3])
+    # The tie is the third judgment, and so are all of w2 and w3.
+    assert found(verdict=("tie",)) == (0, 0, [])
+    assert [found(annotator=f"p/w{i}")[0] for i in range(4)] == [3, 3, 0, 0]
+    # Two weeks later nobody but the second annotator judged any of the first two.
+    assert found(week=date(2026, 5, 18)) == (1, 1, [4])
+    assert found(show="contested") == (0, 0, [])
+
+
+def _revision(judgment: Judgment, **changes: Any) -> Judgment:
+    columns = {column.key: getattr(judgment, column.key) for column in inspect(Judgment).columns}
+    made = {
+        "id": uuid4(),
+        "idempotency_key": f"revised-{judgment.id}",
+        "supersedes_id": judgment.id,
+        "received_at": judgment.received_at + timedelta(days=14),
+    }
+    # None would be stored as the word null of JSON.
+    return Judgment(**{**columns, **made, "ranking": null(), **changes})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from app.services import (
 )
 from app.services.comparisons import ComparisonsPage
 from app.services.judgments import Submission
+from app.services.projects import EVER_ADAPTIVE
 from app.web import comparison_query
 from app.web.comparison_query import FilterQuery
 
@@ -131,12 +132,23 @@ def links(office: Site) -> list[tuple[str, Link]]:
     visit = office.signed_in("admin", Role.ADMIN)
     people = re.findall(r'/annotators/([0-9a-f-]{36})">([^<]*)<', _page(visit, "annotators"))
     pages = (*PAGES, *(f"annotators/{key}" for key, name in sorted(people) if name in LOOKED_AT))
-    found = {
+    found = _links(visit, pages)
+    # Of the same judgments, agreement is now that of the first two of each comparison.
+    with office.database.writing() as session:
+        project = projects.by_slug(session, SLUG)
+        before, project.settings = project.settings, {**project.settings, EVER_ADAPTIVE: True}
+    found |= _links(visit, [page for page in PAGES if page.startswith(("agreement", "planning"))])
+    with office.database.writing() as session:
+        projects.by_slug(session, SLUG).settings = before
+    return list(found.values())
+
+
+def _links(visit: Visit, pages: Iterable[str]) -> dict[Any, tuple[str, Link]]:
+    return {
         (link.href, link.says, link.n): (page, link)
         for page in pages
         for link in links_to_comparisons(_page(visit, page))
     }
-    return list(found.values())
 
 
 def _page(visit: Visit, page: str) -> str:
