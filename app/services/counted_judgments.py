@@ -5,7 +5,6 @@ Ids are taken as the driver gives them: to make an object of each takes longer t
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,21 +13,17 @@ from uuid import UUID
 
 import numpy as np
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Select,
-    Uuid,
-    any_,
     case,
     func,
-    literal,
     select,
 )
 from sqlalchemy.orm import Session, aliased
 
 from app.models.judgments import Judgment, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Project
-from app.raw_ids import hex_of, raw
+from app.raw_ids import hex_of, is_among, raw
 from app.rules.bootstrap import Integers
 from app.rules.contributions import LABELS
 from app.rules.judged_batch import UNKNOWN
@@ -95,7 +90,7 @@ def read(
         query = query.where(Judgment.project_id == project.id).execution_options(yield_per=_BATCH)
     else:
         # Asked for the project as well, SQLite would look through all of its judgments.
-        query = query.where(_is_among(session, comparisons))
+        query = query.where(is_among(session, Judgment.comparison_id, comparisons))
     for comparison, who, label, strength, *contest in session.connection().execute(query):
         if comparison != before:
             item, before, seen = item + 1, comparison, set()
@@ -128,14 +123,6 @@ def read(
         if with_contests
         else None,
     )
-
-
-def _is_among(session: Session, comparisons: Sequence[Any]) -> ColumnElement[bool]:
-    """All ids in one value: to bind each of thousands takes longer than to find their judgments."""
-    if session.get_bind().dialect.name == "sqlite":
-        given = func.json_each(json.dumps([hex_of(key) for key in comparisons]))
-        return Judgment.comparison_id.in_(select(given.table_valued("value").c.value))
-    return Judgment.comparison_id == any_(literal(comparisons, ARRAY(Uuid)))
 
 
 def _query(with_contests: bool) -> Select[Any]:

@@ -15,21 +15,20 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.models.projects import Comparison
 from app.models.statistics import KeptSums, PendingJudgment
+from app.raw_ids import is_among
 from app.rules.contributions import sums_of
 from app.rules.judged_batch import Flags
 from app.rules.project_statistics import ProjectStatistics
 from app.rules.project_sums import Names, ProjectSums, differences
-from app.services import statistics_rows
+from app.services import comparison_parts, statistics_rows
 from app.services.statistics_rows import JudgedRows, Which
 from app.upserts import upsert
 
@@ -41,6 +40,8 @@ and of more all after it: that takes most of a second."""
 BUILT_AT_ONCE = 10_000
 """Comparisons in memory while a state is built."""
 IN_LIST = 900
+
+_PART = comparison_parts.part(size=BUILT_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _read_pending(session: Session, project_id: UUID, sums: ProjectSums) -> Judg
     chosen = select(PendingJudgment.comparison_id).where(
         of_project, PendingJudgment.comparison_id <= first[-1]
     )
-    return statistics_rows.read(session, lambda key, _: key.in_(chosen), sums.names)
+    return statistics_rows.read(session, lambda key: key.in_(chosen), sums.names)
 
 
 def _read_some(
@@ -241,34 +242,17 @@ def _read_some(
 ) -> Iterator[JudgedRows]:
     keys = sorted(comparisons)
     for start in range(0, len(keys), IN_LIST):
-        yield statistics_rows.read(session, _among(keys[start : start + IN_LIST]), names)
+        yield statistics_rows.read(session, _among(session, keys[start : start + IN_LIST]), names)
 
 
-def _among(keys: Sequence[UUID]) -> Which:
-    return lambda key, _: key.in_(keys)
+def _among(session: Session, keys: Sequence[UUID]) -> Which:
+    return lambda key: is_among(session, key, keys)
 
 
 def _parts(session: Session, project_id: UUID) -> Iterator[Which]:
     """Conditions that choose all comparisons of a project, BUILT_AT_ONCE with each."""
-    first = UUID(int=0)
-    while True:
-        last = session.scalar(
-            select(Comparison.id)
-            .where(Comparison.project_id == project_id, Comparison.id >= first)
-            .order_by(Comparison.id)
-            .offset(BUILT_AT_ONCE - 1)
-            .limit(1)
-        ) or UUID(int=2**128 - 1)
-        yield partial(_is_between, of=project_id, first=first, last=last)
-        if last.int == 2**128 - 1:
-            return
-        first = UUID(int=last.int + 1)
-
-
-def _is_between(
-    key: Any, project: Any, *, of: UUID, first: UUID, last: UUID
-) -> ColumnElement[bool]:
-    return and_(project == of, key.between(first, last))
+    for rows in comparison_parts.walk(session, _PART, project_id):
+        yield _among(session, [row.id for row in rows])
 
 
 def _replaced(sums: ProjectSums, rows: JudgedRows, before: Flags) -> ProjectSums:

@@ -39,10 +39,9 @@ from app.rules.judged_batch import (
 from app.rules.project_sums import Names
 from app.rules.text_features import TextFeatures, features, words
 
-Which = Callable[[Any, Any], ColumnElement[bool]]
-"""Given the columns of comparisons' and of projects' ids, the condition that chooses comparisons of
-one project. Where it names comparisons it leaves out the project, or SQLite looks through all of
-that one's judgments."""
+Which = Callable[[Any], ColumnElement[bool]]
+"""Given a column of comparisons' ids, the condition that chooses comparisons of one project. It
+leaves the project out: where it names both, SQLite looks through all of that one's judgments."""
 KINDS = {"normal": NORMAL, "gold": GOLD, "repeat": REPEAT}
 UNDECIDED = {Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
 
@@ -100,7 +99,7 @@ class _Compared:
 
     def __init__(self, session: Session, which: Which, names: Names) -> None:
         chosen = (
-            which(Comparison.id, Comparison.project_id),
+            which(Comparison.id),
             exists().where(Judgment.comparison_id == Comparison.id),
         )
         self.rows = (
@@ -217,7 +216,7 @@ class _Judged:
                     raw(PendingJudgment.judgment_id),
                 )
                 .outerjoin(PendingJudgment, PendingJudgment.judgment_id == Judgment.id)
-                .where(which(Judgment.comparison_id, Judgment.project_id))
+                .where(which(Judgment.comparison_id))
                 .order_by(Judgment.comparison_id, Judgment.received_at, Judgment.id)
             )
             .all()

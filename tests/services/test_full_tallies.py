@@ -12,6 +12,7 @@ from helpers.data import (
     lease,
     make_project,
     pair,
+    project_id_of,
     project_of,
     submit,
 )
@@ -20,7 +21,7 @@ from sqlalchemy import text, update
 
 from app.models.accounts import Annotator
 from app.models.projects import Comparison
-from app.services import full_tallies, judgments, memberships, people, queue
+from app.services import full_tallies, judgments, memberships, people, queue, statistics
 
 
 def problems(database):
@@ -80,10 +81,14 @@ def test_work_of_every_kind_leaves_no_difference(worked, monkeypatch):
         assert any(late for _, late in kinds)
         assert {"leased", "judged", "skipped"} <= set(states)
     assert problems(worked) == []
+    statistics.catch_up(worked, project_id_of("p"), now=NOON)
 
-    # The same in parts.
+    # The same in parts, and so is the state that was built of one.
     monkeypatch.setattr(full_tallies, "_PART", full_tallies._PART.limit(2))
+    monkeypatch.setattr(statistics, "_PART", statistics._PART.limit(2))
     assert problems(worked) == []
+    with worked.reading() as session:
+        assert statistics.check(session, project_id_of("p")) == []
 
 
 def test_a_column_that_is_wrong_is_named_and_rebuilding_mends_it(worked):
