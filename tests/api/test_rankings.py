@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import random
+from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
+from statistics import mean
 from uuid import UUID, uuid4
 
 import pytest
 from helpers.api import Program, program
 from helpers.data import import_plain
 from helpers.web import Site, make_site
+from scipy.stats import kendalltau
 from sqlalchemy import func, select
 
+from app.models.accounts import Role
 from app.models.judgments import Judgment, Preference
 from app.models.projects import Completion
-from app.services import full_tallies, projects, queue
+from app.services import full_tallies, projects, queue, ranking_agreement
 
 NEXT = "/projects/kitchen/assignments"
 
@@ -27,13 +33,13 @@ def threes(tmp_path: Path) -> Site:
     return site
 
 
-def give(ada: Program, ranking: str) -> tuple[str, dict[str, object]]:
-    """Path and body of a ranking of the next comparison: `b a=c` puts b before a and c."""
+def give(ada: Program, ranking: str) -> tuple[str, dict[str, object], str]:
+    """Path, body and prompt of a ranking of the next comparison: `b a=c` puts b before a and c."""
     shown = ada.post(NEXT).json()
     sides = {c["text"][0]: c["side"] for c in shown["comparison"]["completions"]}
     groups = [[sides[name] for name in group.split("=")] for group in ranking.split()]
     body = {"ranking": groups, "idempotency_key": str(uuid4())}
-    return f"/assignments/{shown['id']}/judgment", body
+    return f"/assignments/{shown['id']}/judgment", body, shown["comparison"]["prompt"][0]["content"]
 
 
 def judgments(site: Site) -> int:
@@ -54,7 +60,7 @@ def test_a_ranking_is_stored_by_response_with_every_pair_that_it_implies(
     threes: Site, ranking: str, groups: list[str], pairs: list[str]
 ) -> None:
     ada = program(threes)
-    path, body = give(ada, ranking)
+    path, body, _ = give(ada, ranking)
 
     answers = [ada.post(path, body) for _ in range(2)]
 
@@ -81,7 +87,7 @@ def test_a_ranking_is_stored_by_response_with_every_pair_that_it_implies(
 
 def test_another_key_after_a_ranking_conflicts(threes: Site) -> None:
     ada = program(threes)
-    path, body = give(ada, "a b c")
+    path, body, _ = give(ada, "a b c")
     ada.post(path, body)
 
     answer = ada.post(path, {"verdict": "A", "idempotency_key": str(uuid4())})
@@ -91,7 +97,7 @@ def test_another_key_after_a_ranking_conflicts(threes: Site) -> None:
 
 def test_a_verdict_on_more_than_two_is_no_ranking(threes: Site) -> None:
     ada = program(threes)
-    path, body = give(ada, "a b c")
+    path, body, _ = give(ada, "a b c")
     verdict = {"verdict": "B", "idempotency_key": body["idempotency_key"]}
 
     assert ada.post(path, verdict).status_code == 201
@@ -119,7 +125,7 @@ NO_RANKINGS = [
 
 def test_what_is_no_ranking_is_refused_with_a_sentence_and_nothing_is_stored(threes: Site) -> None:
     ada = program(threes)
-    path, body = give(ada, "a b c")
+    path, body, _ = give(ada, "a b c")
     for ranking, complaint in NO_RANKINGS:
         answer = ada.post(path, {**body, "ranking": ranking})
 
@@ -145,3 +151,43 @@ def test_two_responses_are_not_ranked(site: Site) -> None:
     assert answer.status_code == 422
     assert "send the verdict A, B, tie or both_bad instead" in answer.json()["error"]["sentence"]
     assert judgments(site) == 0
+
+
+def test_rankings_over_the_api_are_measured_as_taus_and_by_kendalls_formula(
+    tmp_path: Path,
+) -> None:
+    """Three people rank six comparisons of four without ties; agreement of pairs is half of the
+    mean tau plus one, W = 12 S / (m^2 (K^3 - K)), and the same best is counted one by one."""
+    site = make_site(tmp_path, comparisons=0, overlap=3)
+    records = [{"prompt": f"{n}?", "completions": [f"{c} {n}" for c in "abcd"]} for n in range(6)]
+    assert not import_plain(site.database, records, slug="kitchen").rejected
+    rng = random.Random(7)
+    places: defaultdict[str, list[list[int]]] = defaultdict(list)
+    for name in ("ada", "lin", "bo"):
+        person = program(site, name)
+        for _ in records:
+            order = rng.sample("abcd", 4)
+            path, body, prompt = give(person, " ".join(order))
+            assert person.post(path, body).status_code == 201
+            places[prompt].append([order.index(c) + 1 for c in "abcd"])
+
+    with site.database.reading() as session:
+        found = ranking_agreement.for_project(session, projects.by_slug(session, "kitchen"))
+
+    assert found is not None
+    assert [len(given) for given in places.values()] == [3] * 6
+    pairs = [list(combinations(given, 2)) for given in places.values()]
+    tau = mean(mean(kendalltau(a, b).statistic for a, b in given) for given in pairs)
+    same = mean(mean(a.index(1) == b.index(1) for a, b in given) for given in pairs)
+    sums = [[sum(column) for column in zip(*given, strict=True)] for given in places.values()]
+    # The mean sum of three ranks from 1 to 4 is 7.5.
+    w = mean(12 * sum((r - 7.5) ** 2 for r in row) / (3**2 * (4**3 - 4)) for row in sums)
+    assert found.pair_agreement.value == pytest.approx((tau + 1) / 2)
+    assert found.pair_agreement_no_ties.value == pytest.approx((tau + 1) / 2)
+    assert found.kendall_w.value == pytest.approx(w)
+    assert found.top_choice.value == pytest.approx(same)
+    assert 0 < same < 1
+    assert found.kendall_w.n == 6
+    page = site.signed_in("grace", Role.REVIEWER).get("/admin/kitchen/agreement").text
+    card = page[page.index("<h2>Rankings</h2>") :]
+    assert f"{100 * (tau + 1) / 2:.1f} %" in card[: card.index("</table>")]
