@@ -88,6 +88,9 @@ class ComparisonFilter:
     """Of its adjudication."""
     cause: str = ""
     """That its adjudication names, or `unclear`."""
+    wrote: str = ""
+    """A judgment of it that counts, or its adjudication, gives this reason in words, but for spaces
+    and capitals."""
     counts: LabelCounts | None = None
     """How often each label was given, where annotators disagree."""
 

@@ -89,6 +89,9 @@ def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
         such = judgment_filters.such(session, wanted, people, version)
         of_texts = text_filters.number(session, wanted, such, list(found))
         found = {key: of_texts[key] for key in found if of_texts.get(key, 0) >= least}
+    if wanted.wrote:
+        of_reason = text_filters.written(session, wanted, list(found))
+        found = {key: number for key, number in found.items() if key in of_reason}
     total = None if counted is None else sum(found.values())
     return Found(list(found), total, len(looked_at) == LOOK_AT)
 
@@ -218,7 +221,10 @@ def _listed(session: Session, project: Project, wanted: ComparisonFilter) -> Sel
     if shortest not in INDEXED:
         shortest = "judged" if shortest == "finished" else "all"
     if shortest == "all" and (
-        wanted.strength is not None or wanted.overlap is not None or judgment_filters.asks(wanted)
+        wanted.strength is not None
+        or wanted.overlap is not None
+        or wanted.wrote
+        or judgment_filters.asks(wanted)
     ):
         shortest = "gold" if wanted.kind.startswith("gold") else "judged"
     index, condition = SPLIT if wanted.counts is not None else INDEXED[shortest]

@@ -5,7 +5,7 @@ Nobody's name and nobody's verdict is in it. What is read is bounded: the latest
 latest judgments of what is not decided yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +26,12 @@ LOOK_AT = 10_000
 """The latest judgments that are looked at for comparisons that nobody decided."""
 MOST = 10
 """Reasons of a group that are shown, most frequent first."""
+
+
+def key_of(text: str) -> str:
+    """What texts have in common that are one reason: all but spaces and capitals, as far as they
+    are shown."""
+    return " ".join(text.strip()[:LONGEST].split()).casefold()
 
 
 @dataclass(kw_only=True)
@@ -51,6 +57,8 @@ class Group:
     """The most frequent first, then the latest; at most MOST."""
     left_out: int
     """Reasons beyond those."""
+    read: int
+    """How many comparisons were looked at."""
     codes: list[Reason]
     """Reason codes in the same way, all of them; `text` is the code."""
 
@@ -91,9 +99,8 @@ def of_decided(session: Session, project: Project) -> list[Group]:
             if member.note
         ]
         own = [said for said in reasons if said.comparison in ids]
-        groups.append(
-            _group(session, cause, notes + own, [said for said in codes if said.comparison in ids])
-        )
+        of_cause = [said for said in codes if said.comparison in ids]
+        groups.append(_group(session, cause, notes + own, of_cause, read=len(ids)))
     return groups
 
 
@@ -114,7 +121,9 @@ def of_undecided(session: Session, project: Project) -> list[Group]:
     )
     ids = list(dict.fromkeys(undecided))[:DECISIONS]
     reasons, codes = _said_by_annotators(session, ids)
-    return [_group(session, None, reasons, codes)] if reasons or codes else []
+    if not reasons and not codes:
+        return []
+    return [_group(session, None, reasons, codes, read=len(ids))]
 
 
 def _said_by_annotators(
@@ -141,21 +150,27 @@ def _said_by_annotators(
     return reasons, codes
 
 
-def _group(session: Session, cause: str | None, reasons: list[_Said], codes: list[_Said]) -> Group:
-    merged = _merged(reasons)
+def _group(
+    session: Session, cause: str | None, reasons: list[_Said], codes: list[_Said], *, read: int
+) -> Group:
+    merged = _merged(reasons, key_of)
     shown = merged[:MOST]
     _mark_suggested(session, shown)
     return Group(
-        cause=cause, reasons=shown, left_out=len(merged) - len(shown), codes=_merged(codes)
+        cause=cause,
+        reasons=shown,
+        left_out=len(merged) - len(shown),
+        # A code is one of a project's, as it is written there.
+        codes=_merged(codes, str),
+        read=read,
     )
 
 
-def _merged(said: Iterable[_Said]) -> list[Reason]:
+def _merged(said: Iterable[_Said], key: Callable[[str], str]) -> list[Reason]:
     found: dict[str, Reason] = {}
     for one in sorted(said, key=lambda one: (one.at, one.comparison), reverse=True):
-        text = one.text.strip()
-        key = " ".join(text.split()).casefold()
-        reason = found.setdefault(key, Reason(text=text[:LONGEST], latest=one.at))
+        text = one.text.strip()[:LONGEST]
+        reason = found.setdefault(key(one.text), Reason(text=text, latest=one.at))
         reason.times += 1
         if one.comparison not in reason.comparisons:
             reason.comparisons.append(one.comparison)

@@ -1,4 +1,5 @@
-"""What a list of comparisons asks of texts that a database cannot tell: Markdown, and the pace.
+"""What a list of comparisons asks of texts that a database cannot tell: Markdown, the pace, and
+reasons in words.
 
 Of the comparisons that every other filter let through, the judgments and texts are read; what they
 say is decided by the functions that the statistics use, so that a list is as long as its number.
@@ -13,11 +14,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from app.models.adjudications import Adjudication
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Prompt
 from app.rules.annotator_sums import is_too_fast
 from app.rules.text_features import TextFeatures, features, words
+from app.services import adjudications, reasons
 from app.services.comparison_filters import ComparisonFilter
+from app.services.current import counts
 
 MARKDOWN = ("markdown_or_plain", "markdown")
 """Of two responses one has Markdown; and it was chosen."""
@@ -57,6 +61,25 @@ def number(
             if _is_so(wanted, texts[comparison_id], preferred_id, active_ms):
                 found[comparison_id] += 1
     return dict(found)
+
+
+def written(session: Session, wanted: ComparisonFilter, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these comparisons for which somebody wrote the reason that is asked for."""
+    key, found = reasons.key_of(wanted.wrote), set[UUID]()
+    for some in (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)):
+        said: Any = (
+            select(Judgment.comparison_id, Judgment.rationale)
+            .join(Comparison, Comparison.id == Judgment.comparison_id)
+            .where(Judgment.comparison_id.in_(some), Judgment.rationale.is_not(None), *counts())
+        )
+        noted: Any = select(Adjudication.comparison_id, Adjudication.note).where(
+            Adjudication.comparison_id.in_(some),
+            Adjudication.note.is_not(None),
+            adjudications.is_current(),
+        )
+        for query in (said, noted):
+            found |= {of for of, text in session.execute(query) if reasons.key_of(text) == key}
+    return found
 
 
 def _is_so(

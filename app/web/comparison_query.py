@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import InvalidInput
 from app.rules.tallies import LABELS
+from app.services.candidates import LONGEST
 from app.services.comparison_filters import SHOWN, ComparisonFilter
 from app.services.comparison_search import LOOK_AT
 from app.services.judgment_filters import ANY, CHOICES, KINDS, TIMES, VERDICTS
@@ -66,6 +67,7 @@ class FilterQuery(BaseModel):
     differs: Entry = ""
     outcome: Entry = ""
     cause: Entry = ""
+    wrote: Annotated[str, Field(max_length=LONGEST)] = ""
     counts: Entry = ""
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
@@ -105,6 +107,7 @@ def read(query: FilterQuery) -> ComparisonFilter:
         differs=_one_of("differs", query.differs, ("", YES)) == YES,
         outcome=_one_of("outcome", query.outcome, ("", *OUTCOMES)),
         cause=_one_of("cause", query.cause, ("", *CAUSES)),
+        wrote=query.wrote.strip(),
         counts=_counts(query.counts),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.models.adjudications import Cause, Outcome
 from app.rules.annotator_sums import TIME_LIMITS
+from app.rules.excerpts import excerpt
 from app.services.comparison_filters import UNCLEAR, ComparisonFilter
 from app.services.judgment_filters import ANY, TIMES
 from app.services.text_filters import FAST
@@ -103,6 +104,7 @@ TEXTS: dict[str, Callable[[ComparisonFilter], str]] = {
     "time": lambda wanted: _time(wanted.time),
     "outcome": lambda wanted: f"decided: {OUTCOMES[wanted.outcome]}",
     "cause": lambda wanted: f"cause: {CAUSES[wanted.cause]}",
+    "wrote": lambda wanted: f"reason: “{excerpt(wanted.wrote)}”",
     "counts": lambda wanted: f"votes {' : '.join(map(str, wanted.counts or ()))}",
     "differs": lambda wanted: f"somebody differs from {wanted.annotator}",
 }

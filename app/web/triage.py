@@ -14,7 +14,7 @@ from app.db import utc_now
 from app.errors import InvalidInput
 from app.services import adjudications, candidates, projects, reasons, triage
 from app.services.adjudications import Decision
-from app.web import readings
+from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
 from app.web.comparison_query import CAUSES, OUTCOMES
 from app.web.pages import render
@@ -119,6 +119,7 @@ def show_reasons(
         undecided=undecided,
         cause_names=CAUSES,
         decisions=reasons.DECISIONS,
+        filters=comparison_query,
     )
 
 

@@ -62,7 +62,7 @@ def filled(database):
     with database.reading() as session:
         keys = {number: find_comparison(session, number) for number, *_ in ROWS}
     decide(database, vera, keys[1], "split", cause="taste")
-    decide(database, vera, keys[2], "tie")
+    decide(database, vera, keys[2], "tie", note="What is long?")
     return database
 
 
@@ -144,6 +144,12 @@ CASES = [
     # Nobody was shown sides.
     ({"chose": "seen"}, []),
     ({"show": "finished"}, [1, 2, 3, 4, 5]),
+    # All imported judgments give one reason; 2 has the note of its decision too.
+    ({"wrote": "SO"}, [1, 2, 3, 4, 5]),
+    ({"wrote": "so", "annotator": LIN, "week": MONDAY}, [1, 4]),
+    ({"wrote": "what is  LONG?\n"}, [2]),
+    ({"wrote": "what is long"}, []),
+    ({"wrote": "what is long?", "cause": "taste"}, []),
     ({"show": "normal"}, [1, 2, 3, 4, 5, 6]),
 ]
 

@@ -14,13 +14,15 @@ from helpers.data import import_plain
 from helpers.office import SLUG, START, make_office, work_after
 from helpers.rankings import rank
 from helpers.web import Site, Visit, make_site
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models.accounts import Annotator, Role
-from app.models.projects import Project
+from app.models.projects import Comparison, Project
 from app.rules.queue_policy import QueuePolicy
 from app.services import (
     accounts,
+    adjudications,
     assignments,
     comparisons,
     full_tallies,
@@ -29,6 +31,7 @@ from app.services import (
     projects,
     queue,
 )
+from app.services.adjudications import Decision
 from app.services.comparisons import ComparisonsPage
 from app.services.judgments import Submission
 from app.services.projects import EVER_ADAPTIVE
@@ -37,7 +40,8 @@ from app.web.comparison_query import FilterQuery
 
 LATER = START + timedelta(weeks=4)
 PAGES = (
-    "overview", "annotators", "leaderboard", "planning", "annotators/matrix",
+    "overview", "annotators", "leaderboard", "planning", "annotators/matrix", "triage",
+    "triage/reasons", "triage/reasons?undecided=true",
     "annotators/matrix?ties=without&week=2026-03-09", "annotators/matrix?figure=weighted",
     "agreement?by=guideline",
     *(f"agreement?by={by}" for by in ("tag", "sources", "strength", "week")),
@@ -65,6 +69,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Site:
         project = projects.by_slug(session, SLUG)
         _rank(session)
         _markdown_skips_and_flags(session, project)
+        _decide(session, project)
         full_tallies.rebuild(session, project, queue.policy_of(project))
     return site
 
@@ -118,6 +123,21 @@ def _markdown_skips_and_flags(session: Session, project: Project) -> None:
             reason_codes=["clear"],
         )
         judgments.submit(session, person, view.id, submission, now=now)
+
+
+def _decide(session: Session, project: Project) -> None:
+    """Half of the disagreements, for one of two causes or none, some with a note."""
+    vera = accounts.create_person(
+        session, name="vera", password=None, role=Role.REVIEWER, now=START
+    )
+    contested = select(Comparison.id).where(Comparison.contested).order_by(Comparison.id)
+    for i, key in enumerate(session.scalars(contested).all()[::2]):
+        decision = Decision(
+            outcome="split" if i % 2 else "tie",
+            cause=("taste", "slip", None)[i % 3],
+            note=("Say what short means.", None)[i % 2],
+        )
+        adjudications.adjudicate(session, project, vera, key, decision, now=LATER)
 
 
 def _confirm(session: Session, project: Project, person: Annotator) -> None:
@@ -197,5 +217,5 @@ def test_every_filter_that_is_no_field_of_the_form_is_where_a_number_leads(
     links: list[tuple[str, Link]],
 ) -> None:
     asked = {name for _, link in links for name in link.query}
-    elsewhere = {"page", "outcome", "cause", "counts"}
+    elsewhere = {"page", "counts"}
     assert asked | elsewhere >= set(FilterQuery.model_fields)

@@ -269,7 +269,7 @@ def test_reasons_come_together_by_cause_without_names_and_verdicts(split: Site) 
     text = words(page.text)
     assert "Taste 2 comparisons" in text
     for reason in RATIONALES:
-        assert f"{reason} 2 times, comparisons 1 of 2 2 of 2" in text
+        assert f"{reason} 2 times, on 2 comparisons" in text
     assert "Say whether short is better. on one comparison" in text
     for secret in ("wilma", "fred", "secret-", "prefers"):
         assert secret not in page.text
