@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csgraph, csr_matrix
 
-from app.rules.bootstrap import FEWEST_UNITS, Floats, Statistic
+from app.rules.bootstrap import FEWEST_UNITS, Floats, Mask, Statistic
 from app.rules.bradley_terry import Contests, components
 from app.rules.proportions import Z95
 
 _MAX_STEPS = 100
 _TOLERANCE = 1e-10
+_CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,26 +36,11 @@ def fit(contests: Contests) -> Davidson | None:
     """Maximum likelihood by Newton's method; None where it does not exist, because the contests
     are not connected or wins go round nowhere that ties do not."""
     wins, ties = _counts(contests)
-    m, has_ties = len(wins), bool(ties.any())
-    if len(components(wins + ties)) > 1 or (has_ties and _is_unbounded(wins, ties)):
+    if not _exists(wins, ties):
         return None
-    scores = (wins + ties / 2).sum(axis=1)
-    n = wins + wins.T + ties
-    theta, log_nu = np.zeros(m), 0.0 if has_ties else -np.inf
-    size = m + has_ties
-    for _ in range(_MAX_STEPS):
-        win, tie = _probabilities(theta, np.exp(log_nu))
-        gradient = np.append(
-            scores - (n * (win + tie / 2)).sum(axis=1), (ties - n * tie).sum() / 2
-        )[:size]
-        information = _information(n, win, tie)[:size, :size]
-        step = np.linalg.solve(information, gradient)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
-        theta = theta + step[:m]
-        log_nu += float(step[m]) if has_ties else 0.0
-        if np.abs(step).max() <= _TOLERANCE:
-            return Davidson(strengths=theta - theta.mean(), nu=float(np.exp(log_nu)))
-    raise ArithmeticError("Davidson's model does not converge on connected contests")
+    start = np.zeros(len(wins)), 0.0 if ties.any() else -np.inf
+    theta, log_nu = _maxima(wins[None], ties[None], start)
+    return Davidson(strengths=theta[0], nu=float(np.exp(log_nu[0])))
 
 
 def nu_interval(contests: Contests, found: Davidson) -> Statistic:
@@ -68,33 +54,63 @@ def nu_interval(contests: Contests, found: Davidson) -> Statistic:
     if found.nu == 0 or g < FEWEST_UNITS:
         reason = "too_few_for_interval" if found.nu else "no_ties"
         return Statistic(value=found.nu, n=n, reason=reason)
+    wins, ties = _counts(contests)
+    start = found.strengths, math.log(found.nu)
     logarithms = []
-    for group in groups:
-        kept = contests.groups != group
-        without = fit(
-            Contests(
-                first=contests.first[kept],
-                second=contests.second[kept],
-                groups=contests.groups[kept],
-                wins=contests.wins[kept],
-                n_sources=contests.n_sources,
-            )
-        )
-        if without is None or without.nu == 0:
-            return Statistic(value=found.nu, n=n, reason="not_resampled")
-        logarithms.append(math.log(without.nu))
-    error = math.sqrt(g - 1) * float(np.std(logarithms))
+    for some in np.array_split(groups, -(-g * wins.size // _CELLS_AT_ONCE)):
+        of_group = [_counts(contests, contests.groups == group) for group in some]
+        less_wins = wins - np.array([w for w, _ in of_group])
+        less_ties = ties - np.array([t for _, t in of_group])
+        # Only what lacks some of the wins or ties can fall apart.
+        lacks = ((less_wins > 0) != (wins > 0)) | ((less_ties > 0) != (ties > 0))
+        for i in np.flatnonzero(lacks.any(axis=(1, 2))):
+            if not less_ties[i].any() or not _exists(less_wins[i], less_ties[i]):
+                return Statistic(value=found.nu, n=n, reason="not_resampled")
+        logarithms.append(_maxima(less_wins, less_ties, start)[1])
+    error = math.sqrt(g - 1) * float(np.std(np.concatenate(logarithms)))
     low, high = (found.nu * math.exp(sign * Z95 * error) for sign in (-1, 1))
     return Statistic(value=found.nu, low=low, high=high, n=n)
 
 
-def _counts(contests: Contests) -> tuple[Floats, Floats]:
-    """(m, m) wins without ties, and ties, symmetric."""
+def _exists(wins: Floats, ties: Floats) -> bool:
+    if len(components(wins + ties)) > 1:
+        return False
+    return not (ties.any() and _is_unbounded(wins, ties))
+
+
+def _maxima(wins: Floats, ties: Floats, start: tuple[Floats, float]) -> tuple[Floats, Floats]:
+    """(B, m) strengths and (B,) ln nu of (B, m, m) tables that have a maximum. From ln nu = -inf,
+    which is for tables without ties, it stays there."""
+    scores = (wins + ties / 2).sum(axis=2)
+    n = wins + wins.transpose(0, 2, 1) + ties
+    size, m, _ = wins.shape
+    has_ties = bool(np.isfinite(start[1]))
+    theta, log_nu = np.tile(start[0], (size, 1)), np.full(size, start[1])
+    known = m + has_ties
+    for _ in range(_MAX_STEPS):
+        win, tie = _probabilities(theta, np.exp(log_nu))
+        of_nu = (ties - n * tie).sum(axis=(1, 2)) / 2
+        gradient = np.column_stack([scores - (n * (win + tie / 2)).sum(axis=2), of_nu])[:, :known]
+        information = _information(n, win, tie)[:, :known, :known]
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+        longest = np.abs(step).max(axis=1)
+        step *= np.minimum(1.0, 2.0 / np.maximum(longest, 1e-300))[:, None]
+        theta += step[:, :m]
+        if has_ties:
+            log_nu += step[:, m]
+        if longest.max() <= _TOLERANCE:
+            return theta - theta.mean(axis=1, keepdims=True), log_nu
+    raise ArithmeticError("Davidson's model does not converge on connected contests")
+
+
+def _counts(contests: Contests, rows: Mask | slice = slice(None)) -> tuple[Floats, Floats]:
+    """(m, m) wins without ties, and ties, symmetric, of some rows."""
     m = contests.n_sources
+    first, second, counts = contests.first[rows], contests.second[rows], contests.wins[rows]
     wins, ties = np.zeros((m, m)), np.zeros((m, m))
-    for i, j, k in ((contests.first, contests.second, 0), (contests.second, contests.first, 1)):
-        np.add.at(wins, (i, j), contests.wins[:, k])
-        np.add.at(ties, (i, j), contests.wins[:, 2])
+    for i, j, k in ((first, second, 0), (second, first, 1)):
+        np.add.at(wins, (i, j), counts[:, k])
+        np.add.at(ties, (i, j), counts[:, 2])
     return wins, ties
 
 
@@ -109,27 +125,28 @@ def _is_unbounded(wins: Floats, ties: Floats) -> bool:
     return True
 
 
-def _probabilities(theta: Floats, nu: float) -> tuple[Floats, Floats]:
-    """(m, m): P(i beats j), P(tie)."""
-    half = (theta[:, None] - theta[None, :]) / 2
+def _probabilities(theta: Floats, nu: Floats) -> tuple[Floats, Floats]:
+    """(B, m, m): P(i beats j), P(tie)."""
+    half = (theta[:, :, None] - theta[:, None, :]) / 2
     up, down = np.exp(half), np.exp(-half)
-    total = up + down + nu
-    return up / total, nu / total
+    total = up + down + nu[:, None, None]
+    return up / total, nu[:, None, None] / total
 
 
 def _information(n: Floats, win: Floats, tie: Floats) -> Floats:
-    """(m + 1, m + 1): covariance of the scores and of the number of ties.
+    """(B, m + 1, m + 1): covariance of the scores and of the number of ties.
 
     One contest's score of i, less its score of j, is 1, -1 or 0 with mean win - lose.
     """
-    m = len(n)
-    lose = win.T
+    size, m, _ = n.shape
+    lose = win.transpose(0, 2, 1)
     variance = n * (win + lose - (win - lose) ** 2) / 4
-    with_ties = -(n * (win - lose) * tie).sum(axis=1) / 2
-    information = np.zeros((m + 1, m + 1))
-    information[:m, :m] = np.diag(variance.sum(axis=1)) - variance
+    with_ties = -(n * (win - lose) * tie).sum(axis=2) / 2
+    information = np.zeros((size, m + 1, m + 1))
     # Flat along (1, ..., 1); any curvature there keeps the mean at zero.
-    information[:m, :m] += variance.sum() / m**2
-    information[:m, m] = information[m, :m] = with_ties
-    information[m, m] = (n * tie * (1 - tie)).sum() / 2
+    information[:, :m, :m] = variance.sum(axis=(1, 2))[:, None, None] / m**2 - variance
+    diagonal = np.arange(m)
+    information[:, diagonal, diagonal] += variance.sum(axis=2)
+    information[:, :m, m] = information[:, m, :m] = with_ties
+    information[:, m, m] = (n * tie * (1 - tie)).sum(axis=(1, 2)) / 2
     return information

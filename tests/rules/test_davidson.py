@@ -95,3 +95,43 @@ def test_a_source_that_won_or_tied_every_time_has_no_maximum():
     assert davidson.fit(pair_contests([0, 1, 0], [1, 2, 2], wins, 3)) is not None
     # One win against the order of the others is enough as well.
     assert davidson.fit(pair_contests([0], [1], [[2, 1, 2]], 2)) is not None
+
+
+def test_the_interval_is_that_of_leaving_out_one_group_after_the_other():
+    """The jackknife written out: every group's contests taken away, and everything fitted anew."""
+    rng = np.random.default_rng(2)
+    first = rng.integers(0, 4, 60)
+    contests = Contests(
+        first=first, second=(first + rng.integers(1, 4, 60)) % 4, groups=np.arange(60) % 23,
+        wins=rng.multinomial(5, [0.5, 0.3, 0.2], size=60), n_sources=4,
+    )  # fmt: skip
+    without = []
+    for group in range(23):
+        kept = contests.groups != group
+        some = Contests(
+            first=contests.first[kept], second=contests.second[kept],
+            groups=contests.groups[kept], wins=contests.wins[kept], n_sources=4,
+        )  # fmt: skip
+        without.append(math.log(davidson.fit(some).nu))
+    error = math.sqrt(22 / 23 * ((np.array(without) - np.mean(without)) ** 2).sum())
+
+    found = davidson.nu_interval(contests, davidson.fit(contests))
+
+    assert math.log(found.high / found.value) == pytest.approx(1.959964 * error, rel=1e-6)
+    assert math.log(found.value / found.low) == pytest.approx(1.959964 * error, rel=1e-6)
+
+
+@pytest.mark.parametrize("only_in_the_first", ["a win against the order", "a tie"])
+def test_nu_has_no_interval_where_it_hangs_on_one_group(only_in_the_first):
+    """Without that group the second never won, or there is no tie."""
+    many = [1, 0, 1] if only_in_the_first == "a win against the order" else [1, 1, 0]
+    wins = np.tile(many, (25, 1))
+    wins[0] = [1, 1, 1]
+    contests = Contests(
+        first=np.zeros(25, int), second=np.ones(25, int), groups=np.arange(25), wins=wins,
+        n_sources=2,
+    )  # fmt: skip
+
+    found = davidson.nu_interval(contests, davidson.fit(contests))
+
+    assert (found.low, found.reason, found.n) == (None, "not_resampled", wins.sum())
