@@ -14,6 +14,7 @@ from app.api import v1
 from app.db import Database
 from app.logs import RequestLog
 from app.metrics import count_database_errors
+from app.services.fit_memory import FitMemory
 from app.settings import Settings, require_good_secrets
 from app.threads import limit_threads
 from app.web import (
@@ -116,6 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.form_key = _form_key(settings)
     app.state.database = Database(settings.database_url)
+    app.state.fit_memory = FitMemory()
     app.state.queue_depths = metrics.QueueDepths(app.state.database)
     for engine in app.state.database.engines:
         count_database_errors(engine)

@@ -157,6 +157,8 @@ class ProjectStatistics:
     sums: ProjectSums
     waiting: int
     """Judgments that are stored and not in the sums yet."""
+    state: str | None = None
+    """Names these sums among all that the project ever had; None where they are not kept."""
 
     @property
     def judgments(self) -> int:

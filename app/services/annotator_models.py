@@ -5,16 +5,17 @@ chance; crowd-Bradley-Terry how much of the difference between two sources someb
 far they lean to the left. The latter needs judgments of two different sources whose sides are
 known.
 
-Models need every judgment, so a project of up to FITTED_UP_TO is fitted while its page is made.
-A larger one keeps its last fits (`model_fits`), which say when they were made. They are renewed in
-the background (`model_renewal`): that takes some minutes for three million judgments. What is said
-of sources (`source_models`) comes with them.
+Models need every judgment, so a project of up to FITTED_UP_TO is fitted while its page is made,
+once for the same judgments (`fit_memory`). A larger one keeps its last fits (`model_fits`), which
+say when they were made. They are renewed in the background (`model_renewal`): that takes some
+minutes for three million judgments. What is said of sources (`source_models`) comes with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -29,6 +30,7 @@ from app.rules.judged_batch import UNKNOWN
 from app.rules.latent_truth import Estimates, LatentTruth
 from app.services import counted_judgments, kept_fits, projects, source_models
 from app.services.counted_judgments import Contests, CountedJudgments
+from app.services.fit_memory import Recall, make_anew
 from app.services.kept_fits import Fits, Fitted, SourceFits, fitted
 from app.services.source_models import AT_EQUAL_LENGTH, OF_SOURCES, STRENGTH, STYLE_EFFECT
 from app.upserts import upsert
@@ -51,18 +53,25 @@ def told(fits: Fits, figure: str, annotator_id: UUID) -> Statistic:
 
 
 def for_project(
-    session: Session, project: Project, judgments: int, figures: Collection[str] = FIGURES
+    session: Session,
+    project: Project,
+    judgments: int,
+    figures: tuple[str, ...] = FIGURES,
+    *,
+    recall: Recall = make_anew,
 ) -> Fits:
-    """judgments: about how many there are."""
+    """judgments: about how many there are; recall: what is known of a small project's."""
     if judgments <= FITTED_UP_TO:
-        return _fit(session, project, figures)[0]
+        return recall(figures, partial(_fit, session, project, figures))[0]
     return kept_fits.read(session, project, figures, UUID)
 
 
-def of_sources(session: Session, project: Project, judgments: int) -> SourceFits:
+def of_sources(
+    session: Session, project: Project, judgments: int, *, recall: Recall = make_anew
+) -> SourceFits:
     """By `source_models.OF_SOURCES`; of a large project those that are kept."""
     if judgments <= FITTED_UP_TO:
-        return _fit(session, project, OF_SOURCES)[1]
+        return recall(OF_SOURCES, partial(_fit, session, project, OF_SOURCES))[1]
     return kept_fits.read(session, project, OF_SOURCES, str)
 
 

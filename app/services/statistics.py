@@ -49,6 +49,12 @@ class _Kept:
     version: int
     sums: ProjectSums | None
     """None where the state is to be built."""
+    updated_at: datetime | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The moment besides the version: a restored backup begins with an old version."""
+        return None if self.sums is None else f"{self.version}, {self.updated_at}"
 
 
 def read(database: Database, project_id: UUID, *, now: datetime) -> ProjectStatistics:
@@ -65,18 +71,18 @@ def read(database: Database, project_id: UUID, *, now: datetime) -> ProjectStati
     if waiting and ((folded or 0) < LARGE or waiting <= FEW):
         fold(database, project_id, now=now)
     kept, waiting = _now(database, project_id)
-    if kept is None:
+    if kept.sums is None:
         fold(database, project_id, now=now)
         kept, waiting = _now(database, project_id)
     # Somebody may have asked this moment for the state to be built anew.
-    return ProjectStatistics(kept or ProjectSums(), waiting)
+    return ProjectStatistics(kept.sums or ProjectSums(), waiting, kept.name)
 
 
-def _now(database: Database, project_id: UUID) -> tuple[ProjectSums | None, int]:
+def _now(database: Database, project_id: UUID) -> tuple[_Kept, int]:
     """The state, and how many judgments wait to be folded in."""
     pending = select(func.count()).where(PendingJudgment.project_id == project_id)
     with database.reading() as session:
-        return _kept(session, project_id).sums, session.scalar(pending) or 0
+        return _kept(session, project_id), session.scalar(pending) or 0
 
 
 def as_of(session: Session, project_id: UUID) -> ProjectStatistics:
@@ -213,11 +219,14 @@ def _make_way(database: Database, project_id: UUID, *, now: datetime) -> None:
 
 
 def _kept(session: Session, project_id: UUID, *, lock: bool = False) -> _Kept:
-    query = select(KeptSums.version, KeptSums.state).where(KeptSums.project_id == project_id)
+    query = select(KeptSums.version, KeptSums.state, KeptSums.updated_at).where(
+        KeptSums.project_id == project_id
+    )
     row = session.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         return _Kept(0, None)
-    return _Kept(row.version, None if row.state is None else ProjectSums.from_bytes(row.state))
+    sums = None if row.state is None else ProjectSums.from_bytes(row.state)
+    return _Kept(row.version, sums, row.updated_at)
 
 
 def _read_pending(session: Session, project_id: UUID, sums: ProjectSums) -> JudgedRows | None:

@@ -30,7 +30,7 @@ from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.agreement import VERDICTS
 from app.web.charts.lines import Given, LineChart, line_chart
 from app.web.pages import render
-from app.web.visitors import DatabaseDep
+from app.web.visitors import DatabaseDep, FitMemoryDep
 
 router = APIRouter(prefix="/admin/{slug}/annotators")
 
@@ -44,6 +44,7 @@ def list_annotators(
     request: Request,
     reviewer: CurrentReviewer,
     database: DatabaseDep,
+    memory: FitMemoryDep,
     slug: str,
     name: Name = "",
     sort: Annotated[Sort, Query()] = "judgments",
@@ -55,7 +56,11 @@ def list_annotators(
     with database.reading() as session:
         figures = annotator_figures.for_project(session, project, sums.annotators())
         fits = annotator_models.for_project(
-            session, project, sums.judgments + sums.waiting, annotator_rows.OF_THE_LIST
+            session,
+            project,
+            sums.judgments + sums.waiting,
+            annotator_rows.OF_THE_LIST,
+            recall=memory.of(project.id, sums),
         )
         found = annotator_rows.for_project(
             session, project, figures, fits, page=page, name=name, sort=sort
@@ -144,6 +149,7 @@ def show_annotator(
     request: Request,
     reviewer: CurrentReviewer,
     database: DatabaseDep,
+    memory: FitMemoryDep,
     slug: str,
     annotator_id: UUID,
 ) -> Response:
@@ -153,7 +159,9 @@ def show_annotator(
     with database.reading() as session:
         people = sums.annotators()
         figures = annotator_figures.for_project(session, project, people)
-        fits = annotator_models.for_project(session, project, sums.judgments + sums.waiting)
+        fits = annotator_models.for_project(
+            session, project, sums.judgments + sums.waiting, recall=memory.of(project.id, sums)
+        )
         row = annotator_rows.for_annotator(session, project, annotator_id, figures, fits)
         renewal = model_renewal.of(session, project, sums, now=utc_now())
         detail = annotator_page.detail(

@@ -16,20 +16,29 @@ from app.services.source_models import STYLE_EFFECT
 from app.web import comparison_query, readings
 from app.web.access import CurrentReviewer
 from app.web.pages import render
-from app.web.visitors import DatabaseDep
+from app.web.visitors import DatabaseDep, FitMemoryDep
 
 router = APIRouter(prefix="/admin/{slug}/leaderboard")
 
 
 @router.get("")
 def show_leaderboard(
-    request: Request, reviewer: CurrentReviewer, database: DatabaseDep, slug: str
+    request: Request,
+    reviewer: CurrentReviewer,
+    database: DatabaseDep,
+    memory: FitMemoryDep,
+    slug: str,
 ) -> Response:
     with database.reading() as session:
         project = projects.get_for(session, reviewer, slug)
     sums = statistics.read(database, project.id, now=utc_now())
     with database.reading() as session:
-        fits = annotator_models.of_sources(session, project, sums.judgments + sums.waiting)
+        fits = annotator_models.of_sources(
+            session,
+            project,
+            sums.judgments + sums.waiting,
+            recall=memory.of(project.id, sums),
+        )
         renewal = model_renewal.of(session, project, sums, now=utc_now())
     response = render(
         request,

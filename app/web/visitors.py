@@ -19,6 +19,7 @@ from app.access import reaches
 from app.db import Database, utc_now
 from app.models.accounts import Annotator, Role
 from app.services import accounts
+from app.services.fit_memory import FitMemory
 from app.settings import Settings
 
 
@@ -43,6 +44,10 @@ class Visitor:
 
 def database_of(request: Request) -> Database:
     return cast(Database, request.app.state.database)
+
+
+def fit_memory_of(request: Request) -> FitMemory:
+    return cast(FitMemory, request.app.state.fit_memory)
 
 
 def settings_of(request: Request) -> Settings:
@@ -141,4 +146,5 @@ async def _settings_for_route(request: Request) -> Settings:
 
 CurrentVisitor = Annotated[Visitor, Depends(_visitor_for_route)]
 DatabaseDep = Annotated[Database, Depends(_database_for_route)]
+FitMemoryDep = Annotated[FitMemory, Depends(fit_memory_of)]
 SettingsDep = Annotated[Settings, Depends(_settings_for_route)]

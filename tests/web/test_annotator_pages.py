@@ -12,7 +12,7 @@ from sqlalchemy import update
 from app.models.accounts import Role
 from app.models.projects import Completion
 from app.models.statistics import ModelFit
-from app.services import annotator_models, assignments, judgments, projects
+from app.services import annotator_models, assignments, judgments, projects, statistics
 from app.services.judgments import Submission
 
 LIST = "/admin/kitchen/annotators"
@@ -68,6 +68,8 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
 
     with judged.database.writing() as session:
         session.execute(update(Completion).values(source="model-alpha"))
+        # Nobody changes a source, so sums and fits that know it have to be told.
+        statistics.forget(session, projects.by_slug(session, "kitchen").id, now=NOON)
     text = page_of_ada(visit)
     reason = "no source was compared with another"
     assert f"Sees differences {reason} Leans left {reason}" in text

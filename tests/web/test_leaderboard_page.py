@@ -4,7 +4,7 @@ import pytest
 from helpers.web import NOON, Site, Visit
 
 from app.models.accounts import Role
-from app.services import imports
+from app.services import counted_judgments, imports
 from app.services.import_files import Record
 
 
@@ -101,6 +101,26 @@ def test_strengths_at_equal_length_and_what_twice_the_length_does(
     # -ln 3 / ln 2, and odds of 1 to 3 at twice the length.
     assert re.search(r"Length −1\.58 n 8 .* twice as long is preferred in 25\.0 %", text)
     assert "Left side no side recorded" in text
+
+
+def test_models_are_fitted_once_for_the_same_judgments_and_anew_for_more(
+    site: Site, reviewer: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, times = counted_judgments.read, []
+    monkeypatch.setattr(
+        counted_judgments, "read", lambda *args, **more: times.append(1) or read(*args, **more)
+    )
+    add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
+    pages = [reviewer.get("/admin/kitchen/leaderboard").text for _ in range(3)]
+    assert len(times) == 1
+    assert pages[0] == pages[1] == pages[2]
+    reviewer.get("/admin/kitchen/annotators")
+    reviewer.get("/admin/kitchen/annotators")
+    assert len(times) == 2
+    add_contests(site, [("big", "tiny", 1), ("tiny", "big", 1)])
+    # The records of before are the first two of the same prompts, and these have other sources.
+    assert "6 judgments between 3 sources" in words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert len(times) == 3
 
 
 def test_what_has_one_length_says_why_nothing_is_told_at_equal_length(
