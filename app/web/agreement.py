@@ -141,6 +141,7 @@ def show_agreement(
         policy=queue.policy_of(project),
         graded=agreement.graded_alpha(sums, counted=counted),
         rankings=rankings,
+        most_ranked=ranking_agreement.MOST_COMPARISONS,
         weeks=weeks,
         chart=_over_time(slug, weeks, shown, verdicts, measured, published),
         measured=measured,

@@ -30,7 +30,9 @@ def measured(database: Database) -> RankingReport | None:
         project = project_of(session)
         full_tallies.rebuild(session, project, queue.policy_of(project))
     with database.reading() as session:
-        return ranking_agreement.for_project(session, project_of(session))
+        found = ranking_agreement.for_project(session, project_of(session))
+    assert found is None or not found.is_part
+    return None if found is None else found.report
 
 
 def test_a_project_without_rankings_has_no_report(database: Database) -> None:
@@ -91,3 +93,26 @@ def test_intervals_resample_prompts(database: Database) -> None:
     assert agreement.high is not None
     # Twenty coins.
     assert agreement.high - agreement.low == pytest.approx(2 * 1.96 * 0.5 / 20**0.5, rel=0.15)
+
+
+def test_of_very_many_comparisons_the_first_by_id_are_measured_and_it_is_said(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_threes(database, 4)
+    agreed = {}
+    with database.writing() as session:
+        for number in range(4):
+            given = rank(session, number, "ada", "a b c")
+            rank(session, number, "lin", "a b c" if number % 2 else "c b a")
+            agreed[given.comparison_id] = number % 2
+    assert measured(database) is not None
+    monkeypatch.setattr(ranking_agreement, "MOST_COMPARISONS", 3)
+
+    with database.reading() as session:
+        found = ranking_agreement.for_project(session, project_of(session))
+
+    assert found is not None
+    assert found.is_part
+    first = [agreed[key] for key in sorted(agreed)[:3]]
+    assert found.report.pair_agreement.n == 3
+    assert found.report.pair_agreement.value == pytest.approx(sum(first) / 3)
