@@ -17,6 +17,7 @@ from app.db import Database, utc_now
 from app.models.projects import Comparison, Project
 from app.models.tallies import ProjectContent
 from app.services import full_tallies, queue, statistics
+from app.services.projects import remember_adaptive
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -45,6 +46,7 @@ def upgrade(database: Database, revision: str = "head") -> str | None:
         after = MigrationContext.configure(connection).get_current_revision()
         if before is not None and after == revisions.expected():
             with Session(connection) as session:
+                remember_adaptive(session)
                 for project in session.scalars(select(Project)).all():
                     if before == after and not statistics.is_outdated(session, project.id):
                         continue

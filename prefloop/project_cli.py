@@ -114,7 +114,8 @@ def project_set(
         typer.Option(help="Ask more annotators, up to so many, where they disagree; 0 ends that."),
     ] = None,
     adaptive_confidence: Annotated[
-        float | None, typer.Option(help="Adaptive: how sure is sure enough, 0.5 to 1.")
+        float | None,
+        typer.Option(help="Adaptive: how sure is sure enough, more than 0.75, less than 1."),
     ] = None,
     gold_share: Annotated[
         float | None, typer.Option(help="Share of the work that has a known answer.")

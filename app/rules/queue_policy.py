@@ -13,6 +13,9 @@ from uuid import UUID
 
 from app.errors import InvalidInput
 
+ONE_JUDGMENT = 0.75
+"""What `posterior` says after one judgment: 1 - 1/2^2."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueuePolicy:
@@ -65,6 +68,16 @@ class QueuePolicy:
     def plants(self) -> bool:
         """Whether some of the work is gold or a repeat."""
         return self.gold_share > 0 or self.repeat_share > 0
+
+
+def refuse_hasty(policy: QueuePolicy) -> None:
+    """Raises InvalidInput where one judgment would decide a comparison: nobody would be asked who
+    could disagree. A policy that was stored before is read all the same."""
+    if policy.adaptive_max is not None and policy.adaptive_confidence <= ONE_JUDGMENT:
+        raise InvalidInput(
+            f"The adaptive confidence is {policy.adaptive_confidence}, which one judgment reaches, "
+            f"so nobody else would be asked; give more than {ONE_JUDGMENT}, 0.95 for example."
+        )
 
 
 def read_policy(overlap: int, stored: dict[str, Any]) -> QueuePolicy:

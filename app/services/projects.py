@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.util import identity_key
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.models.accounts import Annotator, Membership, Role
+from app.models.accounts import Annotator, AuditEntry, Membership, Role
 from app.models.judgments import Assignment
 from app.models.projects import Project
 from app.prepared import run
-from app.rules.queue_policy import QueuePolicy, write_policy
+from app.rules.queue_policy import QueuePolicy, refuse_hasty, write_policy
 from app.services import audit, guidelines, queue, targets
 from app.services.audit import Action
 
@@ -74,8 +74,10 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
     """Hand out work by another policy from now on.
 
     Locks the project first, as imports do, then its comparisons: whoever leases, judges or
-    imports at the same moment counts with the old policy before, or with the new one after.
+    imports at the same moment counts with the old policy before, or with the new one after. Raises
+    InvalidInput for one by which a single judgment decides.
     """
+    refuse_hasty(policy)
     session.refresh(project, with_for_update={"key_share": True})
     before = queue.policy_of(project)
     project.overlap = policy.overlap
@@ -84,6 +86,20 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
         project.settings = {**project.settings, EVER_ADAPTIVE: True}
     if not targets.are_equal(before, policy):
         targets.set_all(session, project, policy)
+
+
+def remember_adaptive(session: Session) -> None:
+    """Write down what an older version did not: that the policy of a project was once adaptive, as
+    the audit log knows of every change that somebody made."""
+    changed = select(AuditEntry.subject, AuditEntry.details).where(
+        AuditEntry.action == Action.POLICY_CHANGED
+    )
+    adaptive = {
+        subject for subject, details in session.execute(changed) if details.get("adaptive_max")
+    }
+    for project in session.scalars(select(Project)):
+        if EVER_ADAPTIVE not in project.settings and f"project {project.slug}" in adaptive:
+            project.settings = {**project.settings, EVER_ADAPTIVE: True}
 
 
 def by_slug(session: Session, slug: str) -> Project:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import InvalidInput
 from app.rules.policy_text import share
-from app.rules.queue_policy import QueuePolicy
+from app.rules.queue_policy import ONE_JUDGMENT, QueuePolicy
 
 Entry = Annotated[str, Field(max_length=40)]
 T = TypeVar("T")
@@ -104,8 +104,12 @@ def _share(text: str) -> float:
 
 def _confidence(text: str) -> float:
     percent = _number(text, "percent")
-    if not 50 < percent < 100:
-        raise InvalidInput(f"{text} % is no confidence; write more than 50 and less than 100.")
+    least = 100 * ONE_JUDGMENT
+    if not least < percent < 100:
+        raise InvalidInput(
+            f"{text} % is no confidence; write more than {least:g}, which one judgment reaches, "
+            "and less than 100."
+        )
     return percent / 100
 
 

@@ -75,6 +75,7 @@ def test_zero_ends_adaptive_overlap_and_the_overlap_of_a_tag(database):
         (("--overlap", "0"), 1, "Overlap is 0; a comparison needs 1 to 1000 judgments."),
         (("--gold-share", "0.4", "--repeat-share", "0.2"), 1, "Gold and repeats are 60% of"),
         (("--overlap", "4", "--adaptive-max", "3"), 1, "The adaptive maximum is 3; give at least"),
+        (("--adaptive-max", "9", "--adaptive-confidence", "0.75"), 1, "which one judgment reaches"),
     ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused(database, arguments, code, sentence):

@@ -16,6 +16,7 @@ from app.rules.queue_policy import (
     planned_kind,
     posterior,
     read_policy,
+    refuse_hasty,
     target_after,
     write_policy,
 )
@@ -154,6 +155,25 @@ def test_each_annotator_has_an_order_of_their_own_in_a_block() -> None:
 def test_a_policy_that_cannot_be_meant_is_refused(fields, complaint: str) -> None:
     with pytest.raises(InvalidInput, match=complaint):
         QueuePolicy(**fields)
+
+
+def test_an_adaptive_policy_by_which_one_judgment_decides_is_refused_and_read_all_the_same() -> (
+    None
+):
+    one, two, undecided = (1, 0, 0, 0), (2, 0, 0, 0), (0, 0, 1, 0)
+    hasty = QueuePolicy(overlap=3, adaptive_max=5, adaptive_confidence=0.75)
+    # By hand: 1 - 1/2^2 after one verdict; a tie leaves both sides equal.
+    assert target_after(hasty, 3, 1, one) == 1
+    assert target_after(hasty, 3, 1, undecided) == 3
+    with pytest.raises(InvalidInput, match=r"0\.75, which one judgment reaches"):
+        refuse_hasty(hasty)
+    assert read_policy(3, write_policy(hasty)) == hasty
+
+    slower = QueuePolicy(overlap=3, adaptive_max=5, adaptive_confidence=0.751)
+    assert [target_after(slower, 3, sum(votes), votes) for votes in (one, two)] == [3, 2]
+    refuse_hasty(slower)
+    # Where nothing is adaptive it decides nothing.
+    refuse_hasty(QueuePolicy(overlap=3, adaptive_confidence=0.6))
 
 
 def test_a_policy_is_read_as_it_was_written() -> None:

@@ -12,11 +12,12 @@ from helpers.data import NOON, import_plain, make_project, project_of
 from helpers.slices import MAY_4, by, read, voted
 from sqlalchemy import inspect, null, select
 
+from app import migrate
 from app.db import Database
 from app.models.judgments import Judgment
 from app.rules.project_statistics import Dimension
 from app.rules.queue_policy import QueuePolicy
-from app.services import agreement, comparison_search, exports, projects
+from app.services import agreement, comparison_search, exports, projects, queue_overview
 from app.services.comparison_filters import ComparisonFilter
 from app.services.exports import ExportOptions
 
@@ -64,6 +65,30 @@ def test_agreement_is_of_the_first_two_from_when_the_policy_was_adaptive(
     made = exports.export_project(database, "p", tmp_path / "bundle", ExportOptions(), now=NOON)
     assert made.manifest["agreement"]["counted"] == "first_two"
     assert made.manifest["agreement"]["percent_agreement"]["value"] == pytest.approx(2 / 3)
+
+
+def test_an_upgrade_learns_from_the_audit_log_which_policies_were_once_adaptive(
+    database: Database,
+) -> None:
+    make_project(database, slug="p", overlap=2)
+    make_project(database, slug="q", overlap=2)
+    with database.writing() as session:
+        for slug, most in (("p", 4), ("p", None), ("q", None)):
+            policy = QueuePolicy(overlap=2, adaptive_max=most)
+            project = project_of(session, slug)
+            queue_overview.change_policy(session, project, policy, by=None, now=NOON)
+        # An older version did not write it down.
+        project_of(session, "p").settings = {"queue": {}, "pay": {}}
+
+    def counted() -> list[str]:
+        with database.reading() as session:
+            return [agreement.counted_of(project_of(session, slug)) for slug in "pq"]
+
+    assert counted() == ["all", "all"]
+    migrate.upgrade(database)
+    assert counted() == ["first_two", "all"]
+    with database.reading() as session:
+        assert project_of(session, "p").settings.keys() == {"queue", "pay", "ever_adaptive"}
 
 
 def test_a_list_of_the_first_two_judgments_holds_these(database: Database) -> None:

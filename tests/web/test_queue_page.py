@@ -72,7 +72,7 @@ def test_an_admin_changes_the_whole_policy(tmp_path: Path) -> None:
         ({"overlap": "²"}, "“²” is no number of judgments"),
         ({"overlap_share": "101"}, "101 % is no share; write 0 to 100."),
         ({"gold_share": "nan"}, "“nan” is no number of percent"),
-        ({"adaptive_confidence": "50"}, "50 % is no confidence"),
+        ({"adaptive_confidence": "75"}, "75 % is no confidence; write more than 75, which one"),
         ({"repeat_after_hours": "-1"}, "-1 hours is no wait"),
         ({"overlap_by_tag": "hard"}, "Line 1 is “hard”; write a tag, = and a number"),
         ({"overlap_by_tag": "x = 1\nx = 2"}, "The tag x is there twice"),
