@@ -17,6 +17,8 @@ REASONS = {
     "not_numeric": "labels are not numbers",
     "too_few_for_interval": "too few for an interval",
     "not_resampled": "not resampled",
+    "too_few_annotators": "fewer than eight annotators",
+    "adaptive_overlap": "more judgments were asked for where annotators disagreed",
 }
 PEOPLE_SHOWN = 20
 
@@ -130,6 +132,7 @@ def _of_project(slug: str, by: str | None, *, as_json: bool) -> None:
         print_json(found)
         return
     _print_statistics(found)
+    _print_others(found)
     for one in found.get("slices", ()):
         print(
             f"\n{one['name']}: {one['comparisons']} comparisons, {one['overlap']} judged twice or "
@@ -191,6 +194,7 @@ def _of_file(path: Path, given: Mapping[str, Any], *, as_json: bool) -> None:
         _print_object(found)
         return
     _print_statistics(found)
+    _print_others(found)
     _print_people(found)
     _say_counts(found, "items")
 
@@ -229,6 +233,12 @@ def _print_statistics(found: Mapping[str, Any]) -> None:
             if isinstance(s, dict) and "value" in s
         ],
     )
+
+
+def _print_others(found: Mapping[str, Any]) -> None:
+    """How far the headline figures may be others where other annotators judge."""
+    print("\nWith other annotators and other items, of which n annotators tell:")
+    _print_statistics(found["for_other_annotators"])
 
 
 def _print_people(found: Mapping[str, Any]) -> None:

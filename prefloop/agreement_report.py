@@ -17,6 +17,7 @@ from app.rules.cohen import AnnotatorPairs, annotator_pairs, kappas, mean_kappa
 from app.rules.judgment_table import count_patterns, leave_one_out_by_annotator
 from app.rules.krippendorff import krippendorff_alpha_interval
 from app.rules.latent_truth import Estimates
+from app.rules.other_annotators import VerdictPairs, for_other_annotators
 from prefloop.console import say
 from prefloop.judgment_file import Id, JudgmentFile, number_of
 
@@ -71,9 +72,16 @@ def agreement_object(data: JudgmentFile, options: Options) -> dict[str, Any]:
         **_numeric(table, values, report.n_items_overlap, options.resampling),
         "cohen_kappa_mean": mean_kappa(judgments, pairs),
     }
+    others = for_other_annotators(
+        table,
+        VerdictPairs(first=pairs.first, second=pairs.second, tables=pairs.tables),
+        [label == options.tie_label for label in data.labels],
+        options.resampling,
+    )
     return {
         **{name: getattr(report, name) for name in COUNTS},
-        **{name: {key: getattr(statistics[name], key) for key in KEYS} for name in STATISTICS},
+        **{name: _keyed(statistics[name]) for name in STATISTICS},
+        "for_other_annotators": {name: _keyed(one) for name, one in others.items()},
         "cohen_kappa": _kappa_rows(data, pairs),
         "leave_one_out_by_annotator": [
             {"annotator": name, "n": int(k), "value": value}
@@ -81,6 +89,10 @@ def agreement_object(data: JudgmentFile, options: Options) -> dict[str, Any]:
         ],
         **{name.replace("-", "_"): _model(data, name, options) for name in options.models},
     }
+
+
+def _keyed(statistic: Statistic) -> dict[str, Any]:
+    return {key: getattr(statistic, key) for key in KEYS}
 
 
 def _values(labels: Sequence[str]) -> list[float] | None:

@@ -206,6 +206,14 @@ class AgreementAnswer(AgreementReport):
         Statistic, Field(description="Ordinal alpha on seven grades, by strength.")
     ]
     krippendorff_alpha_graded_no_ties: Statistic
+    for_other_annotators: Annotated[
+        dict[str, Statistic],
+        Field(
+            description="The headline figures with intervals that hold where other annotators "
+            "judge other comparisons; n is the number of annotators. There are none of fewer than "
+            "eight, nor where more judgments were asked for because annotators disagreed."
+        ),
+    ]
     waiting: Annotated[
         int, Field(description="Judgments that the figures lack until a moment later.")
     ]

@@ -109,7 +109,7 @@ def _with_same_units(
     ends = np.cumsum([summed.rows.shape[1] for summed in wanted])[:-1]
     totals = np.split((times @ units)[None, :], ends, axis=1)
     enough = int(times.sum()) >= FEWEST_UNITS and resampling.replicates > 0
-    drawn = _replicates(units, times, resampling) if enough else units[:0]
+    drawn = sums_of_draws(units, times, resampling) if enough else units[:0]
     return [
         _statistic(summed, total, replicates, groups, items)
         for summed, total, replicates in zip(
@@ -141,7 +141,7 @@ def _statistic(
     )
 
 
-def _replicates(units: Floats, times: Integers, resampling: Resampling) -> Floats:
+def sums_of_draws(units: Floats, times: Integers, resampling: Resampling) -> Floats:
     """(replicates, S): the sums of units drawn with replacement; units are (U, S), times (U,)."""
     width, n = len(units), int(times.sum())
     if n == width <= _FEW_GROUPS:

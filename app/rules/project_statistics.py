@@ -25,6 +25,7 @@ from app.rules.contributions import (
     UP_TO_FIRST,
 )
 from app.rules.judged_batch import FIRST_MONDAY, PARTS
+from app.rules.other_annotators import VerdictPairs
 from app.rules.project_sums import Name, ProjectSums
 from app.rules.sparse_sums import Integers, SparseSums, summed
 
@@ -220,14 +221,21 @@ class ProjectStatistics:
 
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""
-        table, people = self.sums.tables["pairs"], self.sums.names.lists["annotator"]
+        people, found = self.sums.names.lists["annotator"], self.verdict_pairs()
+        return [
+            AnnotatorPair(UUID(people[a]), UUID(people[b]), counts)
+            for a, b, counts in zip(
+                found.first.tolist(), found.second.tolist(), found.tables, strict=True
+            )
+        ]
+
+    def verdict_pairs(self) -> VerdictPairs:
+        """The same with numbers for people."""
+        table = self.sums.tables["pairs"]
         pairs, where = table.by_first(2)
         labels = np.zeros((len(pairs), len(LABELS), len(LABELS)), np.int64)
         labels[where, table.keys[:, 2], table.keys[:, 3]] = table.values[:, 0]
-        return [
-            AnnotatorPair(UUID(people[a]), UUID(people[b]), counts)
-            for (a, b), counts in zip(pairs.tolist(), labels, strict=True)
-        ]
+        return VerdictPairs(first=pairs[:, 0], second=pairs[:, 1], tables=labels)
 
     def wins(self) -> list[SourcePair]:
         """Every two different sources that were compared."""

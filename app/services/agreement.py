@@ -7,7 +7,7 @@ on these (STATISTICS 6.3). A policy that was once adaptive has left such judgmen
 """
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from app.models.projects import Project
 from app.rules.agreement import ORDINAL, AgreementReport, measure, statistics_of
 from app.rules.bootstrap import Statistic
 from app.rules.contributions import GRADES, LABELS
+from app.rules.other_annotators import for_other_annotators
 from app.rules.project_statistics import Counted, Dimension, ProjectStatistics, Value
 from app.services import statistics
 from app.services.projects import EVER_ADAPTIVE
@@ -55,10 +56,28 @@ def report(
     )
 
 
+def for_others(project: Project, found: ProjectStatistics) -> dict[str, Statistic]:
+    """The headline figures with the intervals that hold where other annotators judge. What any two
+    annotators said is of all judgments, so there are none where these are no fair sample."""
+    table, pairs = found.table(counted=counted_of(project)), found.verdict_pairs()
+    figures = for_other_annotators(table, pairs, [label in TIES for label in LABELS])
+    if counted_of(project) == "all":
+        return figures
+    return {
+        name: replace(one, low=None, high=None, reason=one.reason or "adaptive_overlap")
+        for name, one in figures.items()
+    }
+
+
 def summary(project: Project, found: ProjectStatistics) -> dict[str, Any]:
-    """The report and the graded alpha, as programs read them."""
+    """The report, the graded alpha and what holds of other annotators, as programs read them."""
     graded = graded_alpha(found, counted=counted_of(project))
-    return asdict(report(project, found)) | {name: asdict(s) for name, s in graded.items()}
+    others = for_others(project, found)
+    return {
+        **asdict(report(project, found)),
+        **{name: asdict(statistic) for name, statistic in graded.items()},
+        "for_other_annotators": {name: asdict(one) for name, one in others.items()},
+    }
 
 
 def graded_alpha(

@@ -139,6 +139,7 @@ def show_agreement(
         report=agreement.report(project, sums),
         of_all=None if counted == "all" else agreement.report(project, sums, "all"),
         policy=queue.policy_of(project),
+        others=agreement.for_others(project, sums),
         graded=agreement.graded_alpha(sums, counted=counted),
         rankings=rankings,
         most_ranked=ranking_agreement.MOST_COMPARISONS,

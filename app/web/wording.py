@@ -36,6 +36,8 @@ REASONS = {
     "not_fitted": "not fitted yet",
     "alone": "nobody else to compare with",
     "all_tied": "every response was ranked alike",
+    "too_few_annotators": "fewer than eight annotators",
+    "adaptive_overlap": "more judgments were asked for where annotators disagreed",
 }
 
 

@@ -1,3 +1,4 @@
+import random
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from helpers.web import NOON, QUESTIONS, Site, Visit, add_comparisons, make_site
 
 from app.models.accounts import Annotator, Role
 from app.rules.queue_policy import QueuePolicy
-from app.services import assignments, judgments, projects
+from app.services import agreement, assignments, judgments, projects, statistics
 from app.services.judgments import Submission
 from app.web.pages import _templates
 
@@ -106,8 +107,43 @@ def test_agreement_shows_every_statistic_with_n_and_says_why_one_has_no_interval
     # All four are grey: of so few, nothing is claimed.
     assert page.count('class="big num faint"') == 4
     assert 'class="big num"' not in page
-    assert "Of fewer than eight annotators nobody can tell the latter." in text
+    assert "The latter cannot be told: fewer than eight annotators." in text
     assert "9 judgments by 2 annotators on 5 comparisons ; 4 of these" in text
+
+
+def test_agreement_tells_of_other_annotators_where_eight_share_comparisons(judged: Site) -> None:
+    dice = random.Random(2)
+    ties = ("tie", "both_bad")
+    for number in range(100, 140):
+        votes = [
+            {"annotator": f"w{i}", "verdict": dice.choice([1, 1, 2, *ties])}
+            for i in dice.sample(range(9), 3)
+        ]
+        record = pair(number, judgments=votes)
+        assert not import_plain(judged.database, [record], slug="kitchen").rejected
+    visit = admin_of(judged)
+    text = words(visit.get("/admin/kitchen/agreement").text)
+    with judged.database.reading() as session:
+        project = projects.by_slug(session, "kitchen")
+    found = statistics.read(judged.database, project.id, now=NOON)
+    report, others = agreement.report(project, found), agreement.for_others(project, found)
+
+    # Nine who were imported, and the two of before.
+    assert {one.n for one in others.values()} == {11}
+    for name, one in others.items():
+        of_items = getattr(report, name)
+        assert one.value == pytest.approx(of_items.value)
+        # Over prompts alone the interval is narrower, but for the chance of the draws.
+        assert one.low < of_items.low + 0.02
+        shown = f"{100 * one.low:.1f} to" if name.startswith("percent") else f"{one.low:.3f} to"
+        assert f"with other annotators {shown.replace('-', '−')}" in text
+
+    with judged.database.writing() as session:
+        policy = QueuePolicy(overlap=2, adaptive_max=5)
+        projects.set_policy(session, projects.by_slug(session, "kitchen"), policy)
+    text = words(visit.get("/admin/kitchen/agreement").text)
+    assert "with other annotators" not in text
+    assert "cannot be told: more judgments were asked for where annotators disagreed." in text
 
 
 def test_agreement_of_an_adaptive_queue_says_which_judgments_it_is_of(judged: Site) -> None:
