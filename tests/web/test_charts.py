@@ -1,5 +1,7 @@
 """Where charts place what they draw: every number is worked out by hand."""
 
+import math
+
 import pytest
 
 from app.rules.bootstrap import Statistic
@@ -56,6 +58,9 @@ def test_ticks_are_round_values_on_the_axis(
         ([3.0], (3, 4)),
         ([0.0], (0, 0.5)),
         ([-2.0], (-2, -1.5)),
+        # Equal but for rounding: as one value, around which steps are 0.2.
+        ([0.5, 0.5 - 2**-54], (0.4, 0.6)),
+        ([1e-17, -1e-17], (0, 0.5)),
     ],
 )
 def test_an_axis_around_values_begins_and_ends_at_round_ones(
@@ -63,6 +68,28 @@ def test_an_axis_around_values_begins_and_ends_at_round_ones(
 ) -> None:
     axis = axis_around(values, width=90)
     assert (axis.low, axis.high, axis.length) == (*ends, 90)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0.3, 0.7)])
+def test_a_value_that_rounding_puts_beside_the_end_of_an_axis_stands_there(
+    low: float, high: float
+) -> None:
+    axis = Axis(low, high, 200)
+    assert axis.place(math.nextafter(low, -math.inf)) == 0
+    assert axis.place(math.nextafter(high, math.inf)) == 200
+
+
+def test_an_axis_holds_the_values_that_it_is_made_around() -> None:
+    # In floating point, some of these are less than the share that they are, or more.
+    for n in range(2, 40):
+        for k in range(n + 1):
+            values = [k / n, 1 - (n - k) / n, (k * 0.1) / (n * 0.1)]
+            axis = axis_around(values, width=100)
+            assert axis.high - axis.low > 0.001, values
+            for value in values:
+                place = axis.place(value)
+                assert place is not None
+                assert 0 <= place <= 100
 
 
 def test_points_of_a_line_stand_by_time_and_from_the_top_by_value() -> None:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+ROUNDING = 1e-9
+"""Share of an axis, or of a value, that rounding may make of nothing."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -13,12 +16,14 @@ class Axis:
     """In SVG user units."""
 
     def place(self, value: float | None) -> float | None:
-        """Units from the end of `low`. Raises ValueError for a value outside the axis."""
+        """Units from the end of `low`. Raises ValueError for a value that is outside the axis by
+        more than rounding."""
         if value is None:
             return None
-        if not self.low <= value <= self.high:
+        share = (value - self.low) / (self.high - self.low)
+        if not -ROUNDING <= share <= 1 + ROUNDING:
             raise ValueError(f"{value} is outside the axis from {self.low} to {self.high}")
-        return round(self.length * (value - self.low) / (self.high - self.low), 2)
+        return round(self.length * min(max(share, 0.0), 1.0), 2)
 
     def ticks(self, most: int = 5) -> list[float]:
         """At most so many round values, evenly apart."""
@@ -33,7 +38,12 @@ def axis_around(values: Sequence[float], *, width: float, most: int = 5) -> Axis
     if not values:
         return Axis(0.0, 1.0, width)
     low, high = min(values), max(values)
-    spread = high - low or abs(high) or 1.0
+    spread, size = high - low, max(abs(low), abs(high))
+    # What is one value but for rounding has no spread, and what is 0 but for that no size.
+    if size < ROUNDING:
+        spread = 1.0
+    elif spread <= ROUNDING * size:
+        spread = abs(high)
     step = _round_step(spread / max(most - 1, 1))
     start, end = math.floor(round(low / step, 9)), math.ceil(round(high / step, 9))
     return Axis(round(start * step, 12), round((end + (start == end)) * step, 12), width)
