@@ -78,6 +78,12 @@ def test_equal_agreement_gives_another_kappa_where_one_label_prevails():
     assert kappa_of([[118, 5], [2, 0]]) == pytest.approx(-0.02, abs=0.005)
 
 
+def test_equal_agreement_gives_a_larger_kappa_where_annotators_differ_in_their_labels():
+    """Feinstein and Cicchetti (1990), the second paradox: both pairs agree on 60 of 100."""
+    assert kappa_of([[45, 15], [25, 15]]) == pytest.approx(0.13, abs=0.005)
+    assert kappa_of([[25, 35], [5, 35]]) == pytest.approx(0.26, abs=0.005)
+
+
 def test_annotators_who_always_say_one_thing():
     assert kappa_of([[70, 30], [0, 0]]) == 0
     assert kappa_of([[0, 9], [0, 0]]) == 0

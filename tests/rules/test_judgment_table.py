@@ -1,5 +1,7 @@
 """Judgments as numbers."""
 
+import itertools
+
 import numpy as np
 import pytest
 from helpers.agreement import judgments_of, modes
@@ -38,6 +40,14 @@ def test_patterns_are_the_distinct_counts_with_the_number_of_their_items(rows):
     assert found.counts.tolist() == sorted(map(list, set(map(tuple, counts))))
     assert found.counts[found.of_item].tolist() == counts
     assert found.items.tolist() == [counts.count(row) for row in found.counts.tolist()]
+
+
+def test_up_to_five_labels_of_three_kinds_have_55_patterns():
+    every = np.array([row for row in itertools.product(range(6), repeat=3) if 0 < sum(row) <= 5])
+    drawn = every[np.random.default_rng(1).integers(0, len(every), 10_000)]
+
+    assert len(patterns_of(drawn).counts) == 55
+    assert patterns_of(drawn).items.sum() == 10_000
 
 
 @pytest.mark.parametrize("large", [9, 200, 10**9])

@@ -163,6 +163,14 @@ def test_very_many_labels_keep_the_ordinal_value_and_nearly_its_interval(monkeyp
     assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=0.01)
 
 
+def test_two_labels_that_are_as_frequent_and_agree_in_726_of_1000_have_an_alpha_of_045():
+    """What InstructGPT's training labelers would have: 1 - 1999 * 548 / (2000^2 - 2 * 1000^2)."""
+    counts = np.array([[2, 0]] * 363 + [[0, 2]] * 363 + [[1, 1]] * 274)
+
+    assert estimated(nominal(counts)).value == pytest.approx(1 - 1999 * 548 / 2_000_000)
+    assert estimated(nominal(counts)).value == pytest.approx(0.45, abs=0.005)
+
+
 def test_items_are_resampled_not_pairs_so_the_interval_is_as_wide_as_the_items_differ():
     """Sixty items of ten labels: half are clear, half a coin's toss. Resampling pairs of labels
     claims a width of 0.07; that of the items is about 0.24."""

@@ -56,6 +56,52 @@ def test_soft_labels_are_as_good_as_known_of_simulated_crowds(
         assert loss == pytest.approx(expected[1], abs=0.045)
 
 
+@pytest.mark.parametrize(
+    ("labels_per_item", "share_table", "maximum_table"),
+    [
+        ((1, 3), (0.755, 0.538), (0.764, 0.794)),
+        ((3, 3), (0.825, 0.479), (0.837, 0.417)),
+        ((5, 5), (0.882, 0.427), (0.907, 0.225)),
+    ],
+)
+def test_smoothed_one_coin_beats_the_share_of_votes_and_maximum_likelihood(
+    labels_per_item, share_table, maximum_table
+):
+    """The other columns of STATISTICS.md 4.6; ours come from ten crowds, theirs from forty. The
+    same crowds see all three, so that their order is surer than each of them."""
+    found = {"share": [], "maximum": [], "smoothed": []}
+    for seed in range(10):
+        accuracy = np.random.default_rng(seed).beta(8, 3, 12)
+        made = crowd(accuracy, n_items=400, labels_per_item=labels_per_item, seed=seed)
+        counts = np.zeros((400, 2))
+        np.add.at(counts, (made.items, made.labels), 1)
+        posteriors = {"share": (counts + 1) / (counts.sum(axis=1, keepdims=True) + 2)}
+        for name, smoothing in (("maximum", 0), ("smoothed", None)):
+            fitted = one_coin.fit(
+                made.items, made.annotators, made.labels, smoothing=smoothing, **made.sizes
+            )
+            posteriors[name] = np.clip(fitted.posterior, 1e-12, 1)
+        for name, posterior in posteriors.items():
+            found[name].append(
+                (share_right(posterior, made.truth), log_loss(posterior, made.truth))
+            )
+    (right, loss), (of_maximum, its_loss), (of_smoothed, least) = (
+        np.mean(pairs, axis=0) for pairs in found.values()
+    )
+
+    assert right == pytest.approx(share_table[0], abs=0.035)
+    assert loss == pytest.approx(share_table[1], abs=0.045)
+    assert of_maximum == pytest.approx(maximum_table[0], abs=0.035)
+    assert right < of_smoothed
+    assert least < loss
+    # Of few labels maximum likelihood is far too sure of itself; of five each it no longer is.
+    if labels_per_item == (1, 3):
+        assert its_loss > loss > least
+    else:
+        assert least < its_loss + 0.005
+        assert its_loss < loss
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("labels_per_item", "q"), [((1, 3), 2), ((5, 5), 2), ((3, 3), 3)])
 def test_intervals_hold_the_true_accuracy_about_95_times_in_100(model, labels_per_item, q):

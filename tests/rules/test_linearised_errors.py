@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from app.rules.coefficients import fleiss_kappa, gwet_ac1, percent_agreement
+from app.rules.krippendorff import krippendorff_alpha_nominal
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -43,6 +44,26 @@ def linearised(counts: Counts, chance_of_label: str) -> float:
     shares = (agreed - chance) / (1 - chance)
     shares = shares - 2 * (1 - coefficient) * (by_item - chance) / (1 - chance)
     return half_width(shares)
+
+
+def alpha(counts: Counts) -> float:
+    """Krippendorff's, of items that all have two labels or more."""
+    n_i, n_c = counts.sum(axis=1), counts.sum(axis=0)
+    n = n_c.sum()
+    apart = ((n_i[:, None] - counts) * counts).sum(axis=1) / (n_i - 1)
+    return float(1 - (n - 1) * apart.sum() / (n**2 - (n_c**2).sum()))
+
+
+def test_the_bootstrap_of_alpha_is_within_002_of_leaving_out_each_of_1000_items() -> None:
+    counts = crowd(7, items=1000)
+    without = np.array([alpha(np.delete(counts, i, axis=0)) for i in range(1000)])
+    found = estimated(krippendorff_alpha_nominal(counts))
+    assert found.value == pytest.approx(alpha(counts))
+    error = np.sqrt(999 / 1000 * ((without - without.mean()) ** 2).sum())
+    half = t.ppf(0.975, 999) * error
+    assert (found.low, found.high) == pytest.approx(
+        (alpha(counts) - half, alpha(counts) + half), abs=0.02
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
