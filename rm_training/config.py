@@ -8,10 +8,11 @@ from training.loop import LoopConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RewardModelConfig(LoopConfig):
-    """Rows are pairs: each costs two sequences in a forward pass."""
+    """Rows are pairs, each two sequences in a forward pass, and whole rankings: one of K
+    completions is one row of K sequences."""
 
     minibatch_size: int = 64
-    """Pairs per optimiser step over all processes."""
+    """Rows per optimiser step over all processes."""
     centring: float = 0.01
     """Weight of (chosen + rejected)^2, which keeps scores near 0 on every prompt."""
 

@@ -48,6 +48,14 @@ def encode_pairs(
     return EncodedPairs(pairs, len(rows) - len(pairs))
 
 
+def grouped(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs that follow from one ranking together; one whose row names no group is alone."""
+    groups: dict[str | int, list[Pair]] = {}
+    for number, pair in enumerate(pairs):
+        groups.setdefault(pair.row.group_id or number, []).append(pair)
+    return list(groups.values())
+
+
 @dataclass(frozen=True)
 class Splits:
     train: EncodedPairs

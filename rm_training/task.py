@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rm_training import evaluate as evaluation
 from rm_training.config import RewardModelConfig
-from rm_training.data import Pair, Splits
+from rm_training.data import Pair, Splits, grouped
 from rm_training.losses import bradley_terry_loss, centring_penalty
 from rm_training.model import RewardModel
 from training.batching import microbatches
@@ -18,7 +18,11 @@ from training.text import PaddedBatch, pad_sequences
 
 
 class RewardTask:
-    """What the loop optimises: see `training.loop.Task`."""
+    """What the loop optimises: see `training.loop.Task`.
+
+    Its rows are groups: a pair, or all pairs of a ranking, which stay in one step (arXiv
+    2203.02155, 3.5).
+    """
 
     def __init__(
         self,
@@ -31,8 +35,9 @@ class RewardTask:
         self.model, self.data, self.config, self.dist = model, data, config, dist
         self.pad_id: int = tokenizer.pad_token_id
         self.pairs = data.train.pairs
-        self.lengths = [pair.length for pair in self.pairs]
-        self.mean_weight = sum(pair.row.weight for pair in self.pairs) / len(self.pairs)
+        self.groups = grouped(self.pairs)
+        self.lengths = [max(pair.length for pair in group) for group in self.groups]
+        self.mean_weight = sum(pair.row.weight for pair in self.pairs) / len(self.groups)
         if self.mean_weight == 0:
             raise RunError("Every training row has weight 0. Export the bundle again with weights.")
         self.prefer_longer = evaluation.longer_is_preferred(self.pairs)
@@ -41,27 +46,38 @@ class RewardTask:
         return float(len(rows))
 
     def loss(self, rows: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        pairs = [self.pairs[row] for row in rows]
-        batch = self._pad([p.chosen_ids for p in pairs] + [p.rejected_ids for p in pairs])
-        scores = self.model.score(batch.input_ids, batch.attention_mask, batch.position_ids)
-        chosen, rejected = scores.chunk(2)
+        groups = [self.groups[row] for row in rows]
+        pairs = [pair for group in groups for pair in group]
+        chosen, rejected = self._score(pairs)
         weights, labels = (
-            torch.tensor([getattr(p.row, name) for p in pairs], device=scores.device)
+            torch.tensor([getattr(p.row, name) for p in pairs], device=chosen.device)
             for name in ("weight", "probability")
         )
-        # Relative to their mean: rows of rankings, which weigh 1/C(K,2), then average to the mean
-        # over rankings (arXiv 2203.02155, eq. 1), in proportion to the centring penalty.
+        shares = torch.tensor([1 / len(g) for g in groups for _ in g], device=chosen.device)
+        # Relative to the mean of groups: rows of a ranking, each 1/C(K,2), then average to the mean
+        # over rankings (eq. 1), in proportion to the centring penalty.
         losses = bradley_terry_loss(chosen, rejected, weights / self.mean_weight, labels)
-        total = losses + self.config.centring * centring_penalty(chosen, rejected)
+        total = losses + self.config.centring * shares * centring_penalty(chosen, rejected)
         # A hard decision needs the right sign: equal scores are an error, as in evaluation.
         right = (chosen - rejected) * (labels - 0.5) > 0
         metrics = {
             "bradley_terry_loss": losses.sum(),
-            "accuracy": right.sum(),
-            "margin": (chosen - rejected).sum(),
-            "score_mean": (chosen + rejected).sum() / 2,
+            "accuracy": (shares * right).sum(),
+            "margin": (shares * (chosen - rejected)).sum(),
+            "score_mean": (shares * (chosen + rejected)).sum() / 2,
         }
         return total.sum(), metrics
+
+    def _score(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """Scores of chosen and rejected. A sequence of several pairs is read once: K of a ranking
+        of K, not K (K - 1)."""
+        sequences = [p.chosen_ids for p in pairs] + [p.rejected_ids for p in pairs]
+        different = dict.fromkeys(map(tuple, sequences))
+        places = {ids: place for place, ids in enumerate(different)}
+        batch = self._pad([list(ids) for ids in different])
+        scores = self.model.score(batch.input_ids, batch.attention_mask, batch.position_ids)
+        chosen, rejected = scores[[places[tuple(ids)] for ids in sequences]].chunk(2)
+        return chosen, rejected
 
     def validate(self) -> dict[str, float]:
         pairs = self.data.held_out

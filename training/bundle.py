@@ -32,6 +32,8 @@ class PreferenceRow:
     strength: float | None
     prompt_id: str
     comparison_id: str
+    group_id: str | None
+    """The same in all rows that follow from one ranking; None where the bundle does not say."""
     chosen_source: str | None
     rejected_source: str | None
     tags: tuple[str, ...]
@@ -204,6 +206,7 @@ def _preference(row: Json) -> PreferenceRow:
         strength=_number(row, "strength", low=0.0, high=3.0) if has_strength else None,
         prompt_id=_text(row, "prompt_id"),
         comparison_id=_text(row, "comparison_id"),
+        group_id=_optional_text(row, "group_id"),
         chosen_source=_optional_text(row, "chosen_source"),
         rejected_source=_optional_text(row, "rejected_source"),
         tags=tuple(str(tag) for tag in tags),

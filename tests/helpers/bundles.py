@@ -20,6 +20,7 @@ def preference(
     prompt_id: str | None = None,
     probability: float = 1.0,
     weight: float = 1.0,
+    group_id: str | None = None,
 ) -> Row:
     return {
         "prompt": [{"role": "user", "content": prompt}],
@@ -31,6 +32,7 @@ def preference(
         "agreement": None,
         "weight": weight,
         "comparison_id": f"comparison-{number}",
+        "group_id": group_id or f"group-{number}",
         "prompt_id": prompt_id or f"prompt-{number}",
         "chosen_id": f"chosen-{number}",
         "rejected_id": f"rejected-{number}",

@@ -28,6 +28,7 @@ def pair(
         strength=None,
         prompt_id=prompt_id or f"p{number}",
         comparison_id=f"c{number}",
+        group_id=None,
         chosen_source=None,
         rejected_source=None,
         tags=(),

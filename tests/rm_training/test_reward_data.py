@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers.bundles import preference, word_bundle, write_bundle
 
-from rm_training.data import encode_pairs, encode_splits
+from rm_training.data import encode_pairs, encode_splits, grouped
 from training.bundle import Bundle
 from training.errors import BundleError, RunError
 from training.models import load_tokenizer
@@ -69,3 +70,16 @@ def test_a_bundle_without_training_rows_is_refused(model_path: Path, tmp_path: P
 def test_a_bundle_of_rows_that_are_too_long_is_refused(model_path: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"max_tokens=3 \(24 were too long\)"):
         encode_splits(Bundle.open(word_bundle(tmp_path)), load_tokenizer(model_path), 3)
+
+
+def test_rows_of_one_group_are_one_and_those_without_stand_alone(
+    bundle_path: Path, model_path: Path
+) -> None:
+    pair = encode_splits(Bundle.open(bundle_path), load_tokenizer(model_path), 128).train.pairs[0]
+    pairs = [
+        replace(pair, row=replace(pair.row, group_id=name)) for name in ("a", None, "b", "a", None)
+    ]
+
+    found = [[one.row.group_id for one in group] for group in grouped(pairs)]
+
+    assert found == [["a", "a"], [None], ["b"], [None]]

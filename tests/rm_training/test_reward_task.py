@@ -15,6 +15,7 @@ from rm_training.task import RewardTask
 from training.bundle import Bundle
 from training.distributed import Distributed
 from training.errors import RunError
+from training.loop import step_gradients
 from training.models import load_tokenizer
 
 SINGLE = Distributed(rank=0, world_size=1, device=torch.device("cpu"))
@@ -62,10 +63,10 @@ def test_a_ranking_weighs_as_one_however_many_pairs_it_implies(
     model_path: Path, tmp_path: Path
 ) -> None:
     """The loss of a ranking of three and a pair is the mean of the two losses, the ranking's the
-    mean over its three pairs (InstructGPT, eq. 1)."""
+    mean over its three pairs (InstructGPT, eq. 1). Each of five responses is read once."""
     texts = ("tea", "rain rain rain", "a lamp")
     rows = [
-        preference("Why?", better, worse, weight=1 / 3)
+        preference("Why?", better, worse, weight=1 / 3, group_id="ranking")
         for better, worse in itertools.combinations(texts, 2)
     ]
     rows.append(preference("Say it.", "a boat", "sun", number=1))
@@ -73,14 +74,25 @@ def test_a_ranking_weighs_as_one_however_many_pairs_it_implies(
     bundle = Bundle.open(write_bundle(tmp_path, {**files, "preferences/test.jsonl": []}))
     task = task_of(bundle, model_path, centring=0.0, scale=2)
 
-    loss = task.loss(range(4))[0].item() / task.normaliser(range(4))
+    read: list[int] = []
+    task.model.model.get_input_embeddings().register_forward_hook(
+        lambda _module, inputs, _output: read.append(len(inputs[0]))
+    )
+
+    found = step_gradients(task, [0, 1], task.config, SINGLE)
+    apart = [task.loss([row])[0].item() for row in (0, 1)]
 
     first, second, third, alone = (
         math.log(1 + math.exp(rejected - chosen))
         for chosen, rejected in task.scores(task.pairs).tolist()
     )
     assert len({round(one, 3) for one in (first, second, third, alone)}) == 4
-    assert loss == pytest.approx(((first + second + third) / 3 + alone) / 2, rel=1e-5)
+    ranking = (first + second + third) / 3
+    assert found["loss"] == pytest.approx((ranking + alone) / 2, rel=1e-5)
+    assert apart == pytest.approx([ranking, alone], rel=1e-5)
+    right = (sum(loss < math.log(2) for loss in (first, second, third)) / 3, alone < math.log(2))
+    assert found["accuracy"] == pytest.approx(sum(right) / 2)
+    assert read[:3] == [5, 3, 2]
 
 
 def test_rows_without_any_weight_are_refused(model_path: Path, tmp_path: Path) -> None:
