@@ -149,6 +149,16 @@ class PairFit:
     predicted: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cycle:
+    """Three sources of which each beats the next, and the last one the first."""
+
+    sources: tuple[int, int, int]
+    """The least number first."""
+    shares: tuple[float, float, float]
+    """In which the first beats the second, and so on; ties as halves."""
+
+
 def pair_fits(wins: Floats, theta: Floats) -> list[PairFit]:
     """Every pair that met, the largest difference in standard errors first."""
     n = wins + wins.T
@@ -181,6 +191,23 @@ def cyclic_triples(wins: Floats) -> Statistic:
         return Statistic(value=None, n=0, reason="no_triples")
     cycles = round(float(np.trace(beats @ beats @ beats)) / 3)
     return Statistic(value=cycles / triples, n=triples, reason="not_independent")
+
+
+def cycles(wins: Floats, most: int) -> list[Cycle]:
+    """Triples that go round; the one first whose weakest win is the clearest."""
+    n = wins + wins.T
+    share = np.divide(wins, n, out=np.zeros_like(wins), where=n > 0)
+    beats = share > 0.5
+    rounds = beats[:, :, None] & beats[None, :, :] & beats.T[:, None, :]
+    found = [
+        Cycle(
+            sources=(int(i), int(j), int(k)),
+            shares=(float(share[i, j]), float(share[j, k]), float(share[k, i])),
+        )
+        for i, j, k in np.argwhere(rounds)
+        if i < j and i < k
+    ]
+    return sorted(found, key=lambda cycle: (-min(cycle.shares), cycle.sources))[:most]
 
 
 def arena_scale(theta: float) -> float:

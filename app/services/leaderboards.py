@@ -14,14 +14,8 @@ import numpy as np
 from scipy.special import expit
 
 from app.rules import davidson
-from app.rules.bootstrap import Floats, Statistic
-from app.rules.bradley_terry import (
-    Contests,
-    arena_scale,
-    cyclic_triples,
-    pair_fits,
-)
-from app.rules.davidson import Davidson
+from app.rules.bootstrap import Floats, Statistic, Summed, bootstrap
+from app.rules.bradley_terry import Contests, arena_scale, cycles, cyclic_triples
 from app.rules.leaderboard import Leaderboard, Rating, leaderboard
 from app.rules.project_statistics import ProjectStatistics, SourcePair
 from app.services.comparison_filters import ComparisonFilter
@@ -35,7 +29,8 @@ from app.services.source_models import (
     STYLE_EFFECT,
 )
 
-MOST_PAIRS = 100
+MOST_CYCLES = 10
+"""That are named."""
 RIDGE = 1.0
 """Of the provisional strengths where the maximum likelihood does not exist."""
 UNKNOWN_SOURCE = "unknown"
@@ -67,13 +62,25 @@ class SourceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PairRow:
-    """Shares of the judgments that prefer `name`, ties as halves."""
+    """Shares of the judgments that prefer `name`, ties as halves; n counts those of the two."""
 
     name: str
     other: str
+    observed: Statistic
+    predicted: Statistic
+    difference: Statistic
+    wanted: ComparisonFilter
+    """The comparisons of the two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One of the three of a triple that goes round: `name` is preferred to `other`."""
+
+    name: str
+    other: str
+    share: float
     n: int
-    observed: float
-    predicted: float
     wanted: ComparisonFilter
     """The comparisons of the two."""
 
@@ -84,20 +91,20 @@ class Board:
     """The strongest first; by name where strengths are undefined."""
     judgments: int
     """Between two different sources."""
-    ties: int
-    """Both bad among them."""
+    ties: Statistic
+    """Their share, both bad among them."""
     reason: str | None
     """Why there are no strengths."""
     parts: list[list[str]]
     """Sources whose strengths could be compared with each other; one part where there are any."""
-    davidson: Davidson | None
-    """None where its maximum does not exist."""
     nu: Statistic | None
-    """The weight of ties in it."""
+    """The weight of ties in Davidson's model; None where its maximum does not exist."""
     cycles: Statistic
     """Share of triples of sources that go round."""
+    rounds: list[list[Step]]
+    """Some of these triples, the clearest first."""
     pairs: list[PairRow]
-    """The largest difference between observed and predicted first."""
+    """The largest difference in standard errors first."""
     pairs_left_out: int
     sources_left_out: int
     groups: int
@@ -106,6 +113,17 @@ class Board:
     """Log odds for each unit of ln(length ratio)."""
     side: Statistic
     """Log odds of left between equals."""
+
+    @property
+    def tie_rate(self) -> Statistic | None:
+        """Of two sources of equal strength, by Davidson's model."""
+        if self.nu is None:
+            return None
+        value, low, high = (
+            None if end is None else end / (2 + end)
+            for end in (self.nu.value, self.nu.low, self.nu.high)
+        )
+        return replace(self.nu, value=value, low=low, high=high)
 
     @property
     def twice_as_long(self) -> Statistic:
@@ -135,24 +153,41 @@ def for_project(statistics: ProjectStatistics, fits: SourceFits = NO_SOURCE_FITS
     ties = davidson.fit(contests) if found.n else None
     wins = contests.win_matrix()
     names = [source or UNKNOWN_SOURCE for source in sources]
-    compared = [] if found.reason else _fits(found, wins, sources)
     return Board(
         rows=_rows(found, provisional, sources, fits),
         judgments=found.n,
-        ties=found.ties,
+        ties=_tied(contests),
         reason=found.reason,
         parts=[[names[i] for i in part] for part in found.components],
-        davidson=ties,
         nu=None if ties is None else davidson.nu_interval(contests, ties),
         cycles=cyclic_triples(wins),
-        pairs=compared[:MOST_PAIRS],
-        pairs_left_out=max(0, len(compared) - MOST_PAIRS),
+        rounds=_rounds(wins, sources),
+        pairs=_pairs(found, sources),
+        pairs_left_out=found.misfits_left_out,
         sources_left_out=left_out,
         groups=found.groups,
         undefined_replicates=found.undefined_replicates,
         length=_told(fits, STYLE_EFFECT, LENGTH),
         side=_told(fits, STYLE_EFFECT, SIDE),
     )
+
+
+def _tied(contests: Contests) -> Statistic:
+    judged = contests.wins.sum(axis=1)
+    rows = np.column_stack([contests.wins[:, 2], judged]).astype(np.float64)
+    share = Summed(
+        rows=rows,
+        counts=judged > 0,
+        statistic=lambda sums: np.divide(
+            sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0
+        ),
+        undefined="no_contests",
+    )
+    (found,) = bootstrap([share], contests.groups, np.ones(len(rows), np.int64))
+    if found.value in (0.0, 1.0):
+        # Resamples of what always came out the same way do not differ.
+        found = replace(found, low=None, high=None, reason="one_outcome")
+    return replace(found, n=int(judged.sum()))
 
 
 def _share(effect: Statistic, times: float) -> Statistic:
@@ -225,19 +260,38 @@ def _rows(
     return sorted(rows, key=lambda row: (row.rating.rank or 0, row.name))
 
 
-def _fits(found: Leaderboard, wins: Floats, sources: Sequence[str | None]) -> list[PairRow]:
-    theta = np.array([rating.strength.value for rating in found.ratings], np.float64)
-    rows = []
-    for fit in pair_fits(wins, theta):
-        one, other = sources[fit.first] or "", sources[fit.second] or ""
-        rows.append(
-            PairRow(
-                name=one or UNKNOWN_SOURCE,
-                other=other or UNKNOWN_SOURCE,
-                n=fit.n,
-                observed=fit.observed,
-                predicted=fit.predicted,
-                wanted=ComparisonFilter(show="judged", sources=(one, other)),
-            )
+def _pairs(found: Leaderboard, sources: Sequence[str | None]) -> list[PairRow]:
+    return [
+        PairRow(
+            name=sources[fit.first] or UNKNOWN_SOURCE,
+            other=sources[fit.second] or UNKNOWN_SOURCE,
+            observed=fit.observed,
+            predicted=fit.predicted,
+            difference=fit.difference,
+            wanted=_of_the_two(sources[fit.first], sources[fit.second]),
         )
-    return rows
+        for fit in found.misfits
+    ]
+
+
+def _rounds(wins: Floats, sources: Sequence[str | None]) -> list[list[Step]]:
+    rounds = []
+    for cycle in cycles(wins, MOST_CYCLES):
+        following = (*cycle.sources[1:], cycle.sources[0])
+        rounds.append(
+            [
+                Step(
+                    name=sources[i] or UNKNOWN_SOURCE,
+                    other=sources[j] or UNKNOWN_SOURCE,
+                    share=share,
+                    n=round(wins[i, j] + wins[j, i]),
+                    wanted=_of_the_two(sources[i], sources[j]),
+                )
+                for i, j, share in zip(cycle.sources, following, cycle.shares, strict=True)
+            ]
+        )
+    return rounds
+
+
+def _of_the_two(one: str | None, other: str | None) -> ComparisonFilter:
+    return ComparisonFilter(show="judged", sources=(one or "", other or ""))

@@ -3,6 +3,8 @@
 import json
 import math
 
+import choix
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -51,6 +53,24 @@ def test_verdicts_on_one_prompt_are_resampled_together(rate):
     assert alone["units"] == 75
     wide, narrow = (r["ratings"][0]["high"] - r["ratings"][0]["low"] for r in (report, alone))
     assert wide != pytest.approx(narrow, rel=0.01)
+
+
+def test_strengths_are_those_of_choix_and_null_without_the_verdict_that_joins_the_parts(rate):
+    """Five models, of which the last one lost a single time."""
+    rng = np.random.default_rng(4)
+    wins = [tuple(rng.choice(4, 2, replace=False).tolist()) for _ in range(80)]
+    wins += [(4, 0), (4, 1), (4, 3), (2, 4)]
+    given = [{"a": f"m{i}", "b": f"m{j}", "verdict": "a"} for i, j in wins]
+    peer = choix.opt_pairwise(5, wins, alpha=0.0, tol=1e-10)
+
+    joined, apart = (json.loads(rate(some, "--json").stdout) for some in (given, given[:-1]))
+
+    told = {r["name"]: r["value"] for r in joined["ratings"]}
+    assert [told[f"m{i}"] for i in range(5)] == pytest.approx(
+        (peer - peer.mean()).tolist(), abs=1e-5
+    )
+    assert [r["value"] for r in apart["ratings"]] == [None] * 5
+    assert [sorted(part) for part in apart["components"]] == [["m0", "m1", "m2", "m3"], ["m4"]]
 
 
 def test_what_is_not_connected_is_null_with_its_parts(rate):

@@ -14,6 +14,7 @@ from app.rules.bradley_terry import (
     arena_scale,
     clustered_covariance,
     components,
+    cycles,
     cyclic_triples,
     is_connected,
     pair_fits,
@@ -211,6 +212,36 @@ def test_cycles_equal_a_count_over_triples():
 
     found = cyclic_triples(wins)
     assert (found.n, found.value) == (decided, pytest.approx(cyclic / decided))
+
+
+def test_triples_that_go_round_are_named_with_the_clearest_first():
+    """0 > 1 > 2 > 0 by 9, 8 and 7 of 10, and 0 > 3 > 2 > 0 by 6 of 10 and 8 of 10; ties decide
+    nothing, so 1 and 3 are in no triple together."""
+    wins = np.zeros((4, 4))
+    for i, j, won in [(0, 1, 9), (1, 2, 8), (2, 0, 7), (0, 3, 6), (3, 2, 8), (1, 3, 5)]:
+        wins[i, j], wins[j, i] = won, 10 - won
+
+    first, second = cycles(wins, 10)
+
+    assert (first.sources, first.shares) == ((0, 1, 2), (0.9, 0.8, 0.7))
+    assert (second.sources, second.shares) == ((0, 3, 2), (0.6, 0.8, 0.7))
+    assert cycles(wins, 1) == [first]
+    assert cycles(BASEBALL * 0, 10) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_as_many_triples_are_named_as_are_counted(seed):
+    wins = np.random.default_rng(seed).integers(0, 4, (7, 7)).astype(float)
+    np.fill_diagonal(wins, 0)
+    found = cyclic_triples(wins)
+
+    named = cycles(wins, 100)
+
+    assert len(named) == round((found.value or 0) * found.n)
+    for cycle in named:
+        i, j, k = cycle.sources
+        assert min(wins[i, j] - wins[j, i], wins[j, k] - wins[k, j], wins[k, i] - wins[i, k]) > 0
 
 
 def test_the_fit_of_pairs_names_what_the_strengths_cannot_say():

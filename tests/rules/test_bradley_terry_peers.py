@@ -12,7 +12,9 @@ import pytest
 import statsmodels.api as sm
 from evalica import Winner
 
+from app.rules import davidson
 from app.rules.bradley_terry import Contests, is_connected, strengths
+from app.rules.leaderboard import leaderboard
 
 
 def random_contests(seed: int) -> Contests:
@@ -93,3 +95,42 @@ def test_wins_have_the_strengths_of_a_logistic_regression(made):
 
     beside = np.append(peer.params, 0.0)
     assert ours(made) == pytest.approx(beside - beside.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("made", connected(ties=True)[:8])
+def test_ties_have_the_weight_of_a_log_linear_model(made):
+    """Davidson's model is one of Poisson counts: a level for each pair, half of both strengths for
+    a tie, and ln nu."""
+    m, pairs = made.n_sources, np.flatnonzero(made.wins.any(axis=1))
+    counts, design = [], []
+    for place, row in enumerate(pairs):
+        i, j = made.first[row], made.second[row]
+        for outcome, halves in enumerate(((2, 0), (0, 2), (1, 1))):
+            line = np.zeros(m + len(pairs) + 1)
+            line[i], line[j] = halves[0] / 2, halves[1] / 2
+            line[m + place] = 1
+            line[-1] = outcome == 2
+            design.append(np.delete(line, m - 1))
+            counts.append(made.wins[row, outcome])
+    peer = sm.GLM(counts, np.array(design), family=sm.families.Poisson()).fit(tol=1e-12)
+    beside = np.append(peer.params[: m - 1], 0.0)
+
+    found = davidson.fit(made)
+
+    assert found.nu == pytest.approx(np.exp(peer.params[-1]), rel=1e-5)
+    assert found.strengths == pytest.approx(beside - beside.mean(), abs=1e-5)
+
+
+def test_where_sources_fall_apart_a_peer_answers_and_we_do_not():
+    """`c` beat both others and lost to nobody; evalica says that all three are equally strong."""
+    rows = [("a", "b", Winner.X), ("b", "a", Winner.X), ("c", "a", Winner.X), ("c", "b", Winner.X)]
+    peer = evalica.bradley_terry(*zip(*rows, strict=True)).scores
+    assert peer["c"] == pytest.approx(peer["a"]) == pytest.approx(peer["b"])
+
+    none = leaderboard(
+        Contests(
+            first=np.array([0, 1, 2, 2]), second=np.array([1, 0, 0, 1]), groups=np.arange(4),
+            wins=np.tile([1, 0, 0], (4, 1)), n_sources=3,
+        )
+    )  # fmt: skip
+    assert (none.reason, none.components) == ("not_connected", ((0, 1), (2,)))

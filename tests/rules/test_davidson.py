@@ -135,3 +135,15 @@ def test_nu_has_no_interval_where_it_hangs_on_one_group(only_in_the_first):
     found = davidson.nu_interval(contests, davidson.fit(contests))
 
     assert (found.low, found.reason, found.n) == (None, "not_resampled", wins.sum())
+
+
+def test_strengths_depend_on_the_scores_alone():
+    """Three wins the other way round a circle: every source has the score, and every pair the
+    contests and ties, that it had before."""
+    there = [[6, 3, 2], [5, 4, 1], [2, 7, 3]]
+    back = [[4, 5, 2], [3, 6, 1], [4, 5, 3]]
+    i, j = [0, 1, 0], [1, 2, 2]
+    one, other = (davidson.fit(pair_contests(i, j, wins, 3)) for wins in (there, back))
+
+    assert other.strengths == pytest.approx(one.strengths)
+    assert other.nu == pytest.approx(one.nu)

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from app.rules.bradley_terry import Contests
 from app.rules.leaderboard import leaderboard
@@ -70,6 +71,105 @@ def test_ranks_have_intervals_from_the_same_draws():
     assert (best.rank, best.rank_low, best.rank_high) == (1, 1, 1)
     assert {r.rank_low for r in others} == {2}
     assert {r.rank_high for r in others} == {3}
+
+
+def test_all_intervals_are_of_the_same_draws_of_whole_groups():
+    """Written out: groups are drawn with replacement, and each draw's contests are put together
+    and fitted by another optimiser."""
+    contests = simulated(np.array([0.6, 0.0, -0.4]), groups=24, per_pair=2, seed=8)
+    weights = np.random.default_rng(3).multinomial(24, np.full(24, 1 / 24), size=60)
+    strengths, ranks, shares = [], [], []
+    for times in weights:
+        rows = np.concatenate(
+            [np.flatnonzero(contests.groups == g) for g in np.repeat(range(24), times)]
+        )
+        wins = np.zeros((3, 3))
+        for i, j, (won, lost, _) in zip(
+            contests.first[rows], contests.second[rows], contests.wins[rows], strict=True
+        ):
+            wins[i, j] += won
+            wins[j, i] += lost
+
+        def loss(x, wins=wins):
+            return (wins * np.logaddexp(0, x[None, :] - x[:, None])).sum() + x.sum() ** 2
+
+        theta = minimize(loss, np.zeros(3), tol=1e-10).x
+        strengths.append(theta)
+        ranks.append([1 + (theta > own).sum() for own in theta])
+        shares.append((wins[0, 1] / 48, 1 / (1 + np.exp(theta[1] - theta[0]))))
+
+    found = leaderboard(contests, replicates=60, seed=3)
+
+    low, high = np.percentile(strengths, [2.5, 97.5], axis=0)
+    assert [r.strength.low for r in found.ratings] == pytest.approx(low.tolist(), abs=1e-4)
+    assert [r.strength.high for r in found.ratings] == pytest.approx(high.tolist(), abs=1e-4)
+    # Of 60 draws the second and the 59th.
+    ordered = np.sort(ranks, axis=0)
+    assert [r.rank_low for r in found.ratings] == ordered[1].tolist()
+    assert [r.rank_high for r in found.ratings] == ordered[58].tolist()
+    (pair,) = (p for p in found.misfits if (p.first, p.second) == (0, 1))
+    observed, predicted = np.array(shares).T
+    for statistic, drawn in (
+        (pair.observed, observed),
+        (pair.predicted, predicted),
+        (pair.difference, observed - predicted),
+    ):
+        told = (statistic.low, statistic.high)
+        assert told == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist(), abs=1e-4)
+        assert statistic.n == 48
+
+
+def test_a_pair_that_strengths_describe_differs_from_them_about_5_times_in_100():
+    outside = []
+    for seed in range(20):
+        found = leaderboard(simulated(THETA, groups=60, per_pair=3, seed=seed), replicates=400)
+        outside += [p.difference.low > 0 or p.difference.high < 0 for p in found.misfits]
+        assert len(found.misfits) == 10
+
+    assert 0.02 <= np.mean(outside) <= 0.1
+
+
+def test_pairs_that_go_round_are_told_from_what_strengths_say():
+    """Rock, paper, scissors at 8 to 2."""
+    pairs = np.array([[0, 1], [1, 2], [2, 0]])
+    found = leaderboard(
+        Contests(
+            first=np.tile(pairs[:, 0], 40), second=np.tile(pairs[:, 1], 40),
+            groups=np.repeat(np.arange(40), 3), wins=np.tile([8, 2, 0], (120, 1)), n_sources=3,
+        )
+    )  # fmt: skip
+
+    told = {(p.first, p.second): p.difference for p in found.misfits}
+    assert {pair: d.value for pair, d in told.items()} == {
+        (0, 1): pytest.approx(0.3), (1, 2): pytest.approx(0.3), (0, 2): pytest.approx(-0.3)
+    }  # fmt: skip
+    assert told[0, 1].low > 0.25
+    assert told[0, 2].high < -0.25
+
+
+def test_what_always_came_out_the_same_way_or_met_seldom_has_no_interval():
+    contests = simulated(np.array([0.5, 0.0, -0.5]), groups=30, per_pair=2, seed=5)
+    contests.wins[(contests.first == 0) & (contests.second == 1)] = [2, 0, 0]
+    seldom = (contests.first == 1) & (contests.second == 2) & (contests.groups >= 19)
+    contests.wins[seldom] = 0
+
+    found = {(p.first, p.second): p for p in leaderboard(contests).misfits}
+
+    assert found[0, 1].observed.value == 1
+    assert found[0, 1].observed.reason == found[0, 1].difference.reason == "one_outcome"
+    assert found[1, 2].observed.reason == "too_few_for_interval"
+    assert found[0, 2].observed.reason is None
+    assert all(p.predicted.low < p.predicted.value < p.predicted.high for p in found.values())
+
+
+def test_the_worst_pairs_are_told_and_the_others_counted(monkeypatch):
+    contests = simulated(THETA, groups=30, per_pair=2, seed=6)
+    every = leaderboard(contests, replicates=50).misfits
+    monkeypatch.setattr("app.rules.leaderboard.MOST_PAIRS", 3)
+
+    found = leaderboard(contests, replicates=50)
+
+    assert (found.misfits, found.misfits_left_out) == (every[:3], 7)
 
 
 def test_sources_that_cannot_be_compared_have_no_strengths():

@@ -45,10 +45,25 @@ def test_sources_are_ranked_with_strength_arena_scale_and_n(site: Site, reviewer
     told = r"1 big 0\.55 n 4 .*1,095 n 4 no side recorded 4 2 small −0\.55 n 4 .*905 n 4 .* 4"
     assert re.search(told, text)
     assert "there are none yet: too few independent prompts or comparisons for an interval" in text
-    assert "big against small 4 75.0 % 75.0 % 0.0 %" in text
+    assert "big against small 75.0 % n 4 75.0 % 0.0 points" in text
     link = re.search(r'href="(/admin/kitchen/comparisons\?[^"]*source=big[^"]*)"', page)
     assert link is not None
     assert "4 comparisons" in words(reviewer.get(link[1].replace("&amp;", "&")).text)
+
+
+def test_what_goes_round_is_named_and_leads_to_its_comparisons(site: Site, reviewer: Visit) -> None:
+    """Rock, paper, scissors: one is preferred to the next in 2 of 3."""
+    round_once = [("rock", "scissors"), ("scissors", "paper"), ("paper", "rock")]
+    add_contests(site, [(a, b, v) for a, b in round_once for v in (1, 1, 2)])
+    page = reviewer.get("/admin/kitchen/leaderboard").text
+    text = words(page)
+    assert "1 of 1 triple of sources (100.0 %) goes round" in text
+    told = re.search(
+        "paper over rock 66.7 %, n 3 ; rock over scissors 66.7 %, n 3 ; scissors over paper", text
+    )
+    assert told is not None
+    links = re.findall(r'href="(/admin/kitchen/comparisons\?[^"]*source=paper[^"]*)"', page)
+    assert "3 comparisons" in words(reviewer.get(links[-1].replace("&amp;", "&")).text)
 
 
 def test_sources_that_cannot_be_compared_are_listed_by_part(site: Site, reviewer: Visit) -> None:
