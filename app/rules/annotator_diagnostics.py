@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from app.rules import logistic as regression
 from app.rules.bootstrap import (
@@ -132,6 +132,13 @@ def circular_triads(beats: ArrayLike) -> CircularTriads:
         most = (n**3 - (n if n % 2 else 4 * n)) / 24
         zeta = 1 - cycles / most
     return CircularTriads(cycles=cycles, triples=triples, consistency=zeta)
+
+
+def in_triples(beats: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n, n) each: which preferences are part of a triple, and of one that goes round."""
+    wins = np.asarray(beats, dtype=np.float64)
+    judged = wins + wins.T
+    return (wins > 0) & (judged @ judged > 0), (wins > 0) & ((wins @ wins).T > 0)
 
 
 @dataclass(frozen=True, kw_only=True)

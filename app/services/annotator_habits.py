@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models.judgments import Judgment, Preference, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Project, Prompt
 from app.rules.annotator_diagnostics import (
-    CircularTriads,
     Intransitivity,
     circular_triads,
     consistency,
     entropy,
+    in_triples,
     intransitivity,
     side_difference,
 )
@@ -56,6 +57,10 @@ class Habits:
     """Mean over those who share 20 comparisons or more; n counts them."""
     times: UnusualTimes
     circles: Intransitivity
+    in_triples: int
+    """Comparisons in which circles are looked for."""
+    in_circles: int
+    """Those of them that are part of one."""
 
 
 def of(
@@ -71,6 +76,9 @@ def of(
     totals, sides = sums.totals, list(sums.sides.values())
     left, decisive = (sum(getattr(s, name) for s in sides) for name in ("side_a", "decisive"))
     by_side = (left, decisive - left, sum(s.shown for s in sides) - decisive)
+    _, seconds, shown = timed(session, project, annotator_id)
+    tournaments = compared(session, project, annotator_id)
+    in_triples, in_circles = of_triples(tournaments)
     return Habits(
         ties=wilson(totals.tie + totals.both_bad, totals.counted),
         skips=wilson(skips, totals.judged + skips),
@@ -82,8 +90,10 @@ def of(
             if (found := sums.repeats.get(swapped)) is not None
         },
         kappa=_kappa(annotator_id, pairs),
-        times=_times(session, project, annotator_id),
-        circles=intransitivity(_tournaments(session, project, annotator_id)),
+        times=unusual_times(seconds, shown),
+        circles=intransitivity([circular_triads(one.beats) for one in tournaments]),
+        in_triples=len(in_triples),
+        in_circles=len(in_circles),
     )
 
 
@@ -101,8 +111,11 @@ def _kappa(annotator_id: UUID, pairs: Sequence[AnnotatorPair]) -> Statistic:
     return Statistic(value=float(found.mean()), n=len(found), reason="pairs_share_judgments")
 
 
-def _times(session: Session, project: Project, annotator_id: UUID) -> UnusualTimes:
-    """Of the latest judgments of any kind whose time is known."""
+def timed(
+    session: Session, project: Project, annotator_id: UUID
+) -> tuple[list[UUID], list[float], list[int]]:
+    """Of the latest judgments of any kind whose time is known: what was compared, the seconds and
+    the words shown."""
     rows = session.execute(
         select(Judgment.comparison_id, Judgment.active_ms)
         .where(
@@ -115,7 +128,8 @@ def _times(session: Session, project: Project, annotator_id: UUID) -> UnusualTim
     )
     taken = [(comparison, active_ms) for comparison, active_ms in rows if active_ms is not None]
     shown = _words_shown(session, [comparison for comparison, _ in taken])
-    return unusual_times(
+    return (
+        [comparison for comparison, _ in taken],
         [active_ms / 1000 for _, active_ms in taken],
         [max(1, shown[comparison]) for comparison, _ in taken],
     )
@@ -138,11 +152,21 @@ def _words_shown(session: Session, comparisons: Sequence[UUID]) -> dict[UUID, in
     return shown
 
 
-def _tournaments(session: Session, project: Project, annotator_id: UUID) -> list[CircularTriads]:
-    """A tournament for each prompt of which three responses or more were compared in twos."""
-    beaten: defaultdict[UUID, set[tuple[UUID, UUID]]] = defaultdict(set)
-    for prompt, chosen, rejected in session.execute(
-        select(Comparison.prompt_id, Preference.chosen_id, Preference.rejected_id)
+@dataclass(frozen=True, kw_only=True)
+class Tournament:
+    """What was preferred to what of one prompt's responses that were compared in twos."""
+
+    beats: NDArray[np.bool_]
+    """(n, n)."""
+    comparisons: dict[tuple[int, int], UUID]
+    """In which that was said."""
+
+
+def compared(session: Session, project: Project, annotator_id: UUID) -> list[Tournament]:
+    """A tournament for each prompt of which three preferences or more are known."""
+    beaten: defaultdict[UUID, dict[tuple[UUID, UUID], UUID]] = defaultdict(dict)
+    for prompt, comparison, chosen, rejected in session.execute(
+        select(Comparison.prompt_id, Comparison.id, Preference.chosen_id, Preference.rejected_id)
         .select_from(Judgment)
         .join(Comparison, Comparison.id == Judgment.comparison_id)
         .join(Preference, Preference.judgment_id == Judgment.id)
@@ -155,13 +179,23 @@ def _tournaments(session: Session, project: Project, annotator_id: UUID) -> list
         .order_by(Judgment.received_at.desc())
         .limit(IN_CIRCLES)
     ):
-        beaten[prompt].add((chosen, rejected))
+        beaten[prompt][chosen, rejected] = comparison
     return [_tournament(pairs) for pairs in beaten.values() if len(pairs) > 2]
 
 
-def _tournament(beaten: set[tuple[UUID, UUID]]) -> CircularTriads:
+def _tournament(beaten: dict[tuple[UUID, UUID], UUID]) -> Tournament:
     number = {key: i for i, key in enumerate(sorted({key for pair in beaten for key in pair}))}
     beats = np.zeros((len(number), len(number)), bool)
-    for chosen, rejected in beaten:
-        beats[number[chosen], number[rejected]] = True
-    return circular_triads(beats)
+    comparisons = {(number[a], number[b]): key for (a, b), key in beaten.items()}
+    for place in comparisons:
+        beats[place] = True
+    return Tournament(beats=beats, comparisons=comparisons)
+
+
+def of_triples(tournaments: Sequence[Tournament]) -> tuple[set[UUID], set[UUID]]:
+    """The comparisons that are part of a triple, and of one that goes round."""
+    found: tuple[set[UUID], set[UUID]] = (set(), set())
+    for one in tournaments:
+        for comparisons, are_part in zip(found, in_triples(one.beats), strict=True):
+            comparisons.update(key for place, key in one.comparisons.items() if are_part[place])
+    return found

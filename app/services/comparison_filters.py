@@ -76,12 +76,16 @@ class ComparisonFilter:
     layout: str = ""
     time: str = ""
     """Of `judgment_filters.TIMES`, or `text_filters.FAST`."""
+    annotators: str = ""
+    """Given by an annotator of this kind."""
     annotator: str = ""
     """Name of somebody who judged it."""
     other: str = ""
     """Name of somebody else who judged it, and said something else unless `labels` are given."""
     labels: tuple[str, str] | None = None
     """What `annotator` and `other` said: two of `first`, `second`, `tie`, `both_bad`, `any`."""
+    habit: str = ""
+    """Judged by `annotator` in one of `habit_filters.HABITS`."""
     differs: bool = False
     """Somebody else said something else than `annotator`."""
     outcome: str = ""
@@ -91,6 +95,8 @@ class ComparisonFilter:
     wrote: str = ""
     """A judgment of it that counts, or its adjudication, gives this reason in words, but for spaces
     and capitals."""
+    usable: bool = False
+    """More judgments prefer one of its two responses than the other."""
     counts: LabelCounts | None = None
     """How often each label was given, where annotators disagree."""
 
@@ -134,6 +140,8 @@ def conditions(
         found.append(_is_mixed())
     if wanted.size is not None:
         found.append(Comparison.size == wanted.size)
+    if wanted.usable:
+        found += [Comparison.kind == "normal", Comparison.n_first != Comparison.n_second]
     if wanted.outcome:
         found.append(adjudicated(Adjudication.outcome == wanted.outcome))
     if wanted.cause:

@@ -33,7 +33,7 @@ from app.models.adjudications import Adjudication
 from app.models.judgments import Flag, Judgment, Skip
 from app.models.projects import Comparison, GuidelineVersion, Project, Prompt
 from app.models.tallies import AnnotatorDay
-from app.services import judgment_filters, text_filters
+from app.services import habit_filters, judgment_filters, text_filters
 from app.services.comparison_filters import LABEL_COUNTS, ComparisonFilter, conditions
 from app.services.judgment_filters import under, within
 
@@ -89,6 +89,9 @@ def find(session: Session, project: Project, wanted: ComparisonFilter) -> Found:
         such = judgment_filters.such(session, wanted, people, version)
         of_texts = text_filters.number(session, wanted, such, list(found))
         found = {key: of_texts[key] for key in found if of_texts.get(key, 0) >= least}
+    if wanted.habit:
+        of_habit = habit_filters.number(session, project, people[0].id, wanted.habit)
+        found = {key: of_habit[key] for key in found if of_habit[key]}
     if wanted.wrote:
         of_reason = text_filters.written(session, wanted, list(found))
         found = {key: number for key, number in found.items() if key in of_reason}
@@ -224,6 +227,7 @@ def _listed(session: Session, project: Project, wanted: ComparisonFilter) -> Sel
         wanted.strength is not None
         or wanted.overlap is not None
         or wanted.wrote
+        or wanted.usable
         or judgment_filters.asks(wanted)
     ):
         shortest = "gold" if wanted.kind.startswith("gold") else "judged"

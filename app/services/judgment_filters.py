@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -25,6 +26,12 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # To make an alias takes longer than all the rest of a query does.
 _ONE, _OTHER, _BEFORE, _LATER, _EARLY = (aliased(Judgment) for _ in range(5))
 _MEMBER, _CHOSEN, _LEFT = aliased(ComparisonCompletion), aliased(Completion), aliased(Completion)
+ASKED = (
+    "week", "day", "kind", "first_two", "verdict", "given", "reason", "chose", "layout", "time",
+    "annotators",
+)  # fmt: skip
+"""Fields of a filter that ask something of a judgment, beside its version and its annotator."""
+_UNASKED = {field.name: field.default for field in fields(ComparisonFilter)}
 ANY = "any"
 """As one of two labels: whatever the verdict."""
 
@@ -79,19 +86,8 @@ def number(
 
 def asks(wanted: ComparisonFilter) -> bool:
     """Whether it asks anything of a judgment."""
-    return bool(
-        (wanted.version is not None and not wanted.cause)
-        or wanted.week
-        or wanted.day
-        or wanted.kind
-        or wanted.first_two
-        or wanted.verdict
-        or wanted.given is not None
-        or wanted.reason
-        or wanted.chose
-        or wanted.layout
-        or wanted.time
-    )
+    of_version = wanted.version is not None and not wanted.cause
+    return of_version or any(getattr(wanted, name) != _UNASKED[name] for name in ASKED)
 
 
 def under(
@@ -147,6 +143,9 @@ def _such(
         found.append(CHOICES[wanted.chose](judgment))
     if wanted.layout:
         found.append(judgment.layout == wanted.layout)
+    if wanted.annotators:
+        of_kind = select(Annotator.id).where(Annotator.kind == wanted.annotators)
+        found.append(judgment.annotator_id.in_(of_kind))
     if wanted.time in TIMES:
         found.append(_lasted(judgment, wanted.time))
     return found

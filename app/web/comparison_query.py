@@ -11,10 +11,12 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 
 from app.errors import InvalidInput
+from app.models.accounts import AnnotatorKind
 from app.rules.tallies import LABELS
 from app.services.candidates import LONGEST
 from app.services.comparison_filters import SHOWN, ComparisonFilter
 from app.services.comparison_search import LOOK_AT
+from app.services.habit_filters import HABITS
 from app.services.judgment_filters import ANY, CHOICES, KINDS, TIMES, VERDICTS
 from app.services.text_filters import FAST, MARKDOWN
 from app.web.comparison_words import CAUSES, OUTCOMES, STRENGTHS, chips_of
@@ -61,13 +63,16 @@ class FilterQuery(BaseModel):
     chose: Entry = ""
     layout: Entry = ""
     time: Entry = ""
+    annotators: Entry = ""
     annotator: Entry = ""
     other: Entry = ""
     labels: Entry = ""
+    habit: Entry = ""
     differs: Entry = ""
     outcome: Entry = ""
     cause: Entry = ""
     wrote: Annotated[str, Field(max_length=LONGEST)] = ""
+    usable: Entry = ""
     counts: Entry = ""
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
@@ -81,6 +86,8 @@ def read(query: FilterQuery) -> ComparisonFilter:
         raise InvalidInput("The filter names labels of two annotators; name the two as well.")
     if query.differs and not query.annotator:
         raise InvalidInput("The filter differs is about an annotator and names none; name one.")
+    if query.habit and not query.annotator:
+        raise InvalidInput("The filter habit is about an annotator and names none; name one.")
     return ComparisonFilter(
         show=_one_of("show", query.show, SHOWS),
         tag=query.tag.strip(),
@@ -101,13 +108,16 @@ def read(query: FilterQuery) -> ComparisonFilter:
         chose=_one_of("chose", query.chose, ("", *CHOICES, *MARKDOWN)),
         layout=query.layout.strip(),
         time=_one_of("time", query.time, ("", *TIMES, FAST)),
+        annotators=_one_of("annotators", query.annotators, ("", *AnnotatorKind)),
         annotator=query.annotator.strip(),
         other=query.other.strip(),
         labels=_labels(query.labels),
+        habit=_one_of("habit", query.habit, ("", *HABITS)),
         differs=_one_of("differs", query.differs, ("", YES)) == YES,
         outcome=_one_of("outcome", query.outcome, ("", *OUTCOMES)),
         cause=_one_of("cause", query.cause, ("", *CAUSES)),
         wrote=query.wrote.strip(),
+        usable=_one_of("usable", query.usable, ("", YES)) == YES,
         counts=_counts(query.counts),
     )
 

@@ -62,6 +62,15 @@ CHOICES = {
 }
 
 
+HABITS = {
+    "in_triples": "all of three responses compared",
+    "in_circles": "goes round in a circle",
+    "timed": "of the latest whose time is known",
+    "unusual_time": "unusual time",
+    "unusually_fast": "unusually fast",
+}
+
+
 def chips_of(wanted: ComparisonFilter) -> list[tuple[str, tuple[str, ...]]]:
     """What is asked for beside `show`, each in words and with the fields that ask for it."""
     found: list[tuple[str, tuple[str, ...]]] = []
@@ -70,10 +79,10 @@ def chips_of(wanted: ComparisonFilter) -> list[tuple[str, tuple[str, ...]]]:
         if value != ComparisonFilter.__dataclass_fields__[name].default:
             found.append((text(wanted), (name,)))
     if wanted.other:
-        found.append((_of_two(wanted), ("annotator", "other", "labels", "differs")))
+        found.append((_of_two(wanted), ("annotator", "other", "labels", "differs", "habit")))
     elif wanted.annotator:
         by = "skipped" if wanted.show == "skipped" else "judged"
-        found.append((f"{by} by {wanted.annotator}", ("annotator", "differs")))
+        found.append((f"{by} by {wanted.annotator}", ("annotator", "differs", "habit")))
     return found
 
 
@@ -105,6 +114,9 @@ TEXTS: dict[str, Callable[[ComparisonFilter], str]] = {
     "outcome": lambda wanted: f"decided: {OUTCOMES[wanted.outcome]}",
     "cause": lambda wanted: f"cause: {CAUSES[wanted.cause]}",
     "wrote": lambda wanted: f"reason: “{excerpt(wanted.wrote)}”",
+    "annotators": lambda wanted: f"annotators: {wanted.annotators}",
+    "habit": lambda wanted: HABITS[wanted.habit],
+    "usable": lambda wanted: "one response ahead",
     "counts": lambda wanted: f"votes {' : '.join(map(str, wanted.counts or ()))}",
     "differs": lambda wanted: f"somebody differs from {wanted.annotator}",
 }

@@ -17,8 +17,9 @@ from sqlalchemy import select
 from app.db import Database
 from app.models.judgments import Judgment
 from app.models.projects import Comparison, ComparisonCompletion, Completion, Prompt
-from app.services import annotator_habits, projects, statistics
+from app.services import annotator_habits, comparison_search, projects, statistics
 from app.services.annotator_habits import Habits
+from app.services.comparison_filters import ComparisonFilter
 
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -31,6 +32,15 @@ def habits_of(database: Database, who: UUID, slug: str, *, skips: int = 0) -> Ha
         return annotator_habits.of(
             session, project, who, sums.annotators()[who], sums.pairs(), skips=skips
         )
+
+
+def listed(database: Database, habit: str) -> list[UUID]:
+    """The comparisons of a list that asks for a habit of ada's, each of one judgment."""
+    with database.reading() as session:
+        wanted = ComparisonFilter(annotator="ada", habit=habit)
+        found = comparison_search.find(session, projects.by_slug(session, "p"), wanted)
+    assert found.number == len(found.ids)
+    return found.ids
 
 
 def kappa_of(pairs: list[tuple[object, object]]) -> float:
@@ -106,6 +116,12 @@ def test_times_beside_the_text_are_regressed_on_its_length(database: Database) -
     found = habits_of(database, annotator.id, "p").times
 
     assert (found.share.n, found.share.value, found.fast.value) == (24, 1 / 24, 1 / 24)
+    (fast,) = listed(database, "unusually_fast")
+    with database.reading() as session:
+        asked = select(Judgment.active_ms).where(Judgment.comparison_id == fast)
+        assert session.scalars(asked).all() == [100]
+    assert listed(database, "unusual_time") == [fast]
+    assert len(listed(database, "timed")) == 24
 
 
 def test_circles_among_three_responses_are_found(database: Database) -> None:
@@ -127,7 +143,14 @@ def test_circles_among_three_responses_are_found(database: Database) -> None:
         best = max(texts) if goes_round else min(texts)
         submit(database, annotator, view, "AB"[texts.index(best)])
 
-    circles = habits_of(database, annotator.id, "p").circles
+    habits = habits_of(database, annotator.id, "p")
+    circles = habits.circles
 
     assert (circles.share.value, circles.share.n) == (pytest.approx(1 / 3), 3)
     assert circles.consistency.value == pytest.approx(2 / 3)
+    with database.reading() as session:
+        asked = select(Comparison.id, Prompt.messages).join(Prompt)
+        first = {key for key, said in session.execute(asked) if said[0]["content"].endswith("0?")}
+    assert set(listed(database, "in_circles")) == first
+    assert len(listed(database, "in_triples")) == 9
+    assert (habits.in_circles, habits.in_triples) == (3, 9)

@@ -144,6 +144,11 @@ CASES = [
     # Nobody was shown sides.
     ({"chose": "seen"}, []),
     ({"show": "finished"}, [1, 2, 3, 4, 5]),
+    # 1 has one for each; a tie is one for neither.
+    ({"usable": True}, [2, 3, 4, 5]),
+    ({"annotators": "imported"}, [1, 2, 3, 4, 5]),
+    ({"annotators": "imported", "overlap": 2}, [1, 2, 3, 4]),
+    ({"annotators": "person"}, []),
     # All imported judgments give one reason; 2 has the note of its decision too.
     ({"wrote": "SO"}, [1, 2, 3, 4, 5]),
     ({"wrote": "so", "annotator": LIN, "week": MONDAY}, [1, 4]),

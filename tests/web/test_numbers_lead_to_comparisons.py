@@ -17,7 +17,7 @@ from helpers.web import Site, Visit, make_site
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models.accounts import Annotator, Role
+from app.models.accounts import Annotator, AnnotatorKind, Role
 from app.models.projects import Comparison, Project
 from app.rules.queue_policy import QueuePolicy
 from app.services import (
@@ -28,12 +28,14 @@ from app.services import (
     full_tallies,
     guidelines,
     judgments,
+    pay,
     projects,
     queue,
 )
 from app.services.adjudications import Decision
 from app.services.comparisons import ComparisonsPage
 from app.services.judgments import Submission
+from app.services.pay import PayRates, Rate
 from app.services.projects import EVER_ADAPTIVE
 from app.web import comparison_query
 from app.web.comparison_query import FilterQuery
@@ -70,6 +72,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Site:
         _rank(session)
         _markdown_skips_and_flags(session, project)
         _decide(session, project)
+        rates = {
+            AnnotatorKind.PERSON: Rate(amount=12, per="hour"),
+            AnnotatorKind.IMPORTED: Rate(amount=1, per="judgment"),
+        }
+        pay.change(session, project, PayRates(rates=rates), by=None, now=START)
         full_tallies.rebuild(session, project, queue.policy_of(project))
     return site
 
@@ -86,6 +93,13 @@ def _imported() -> Iterator[dict[str, Any]]:
                 {"annotator": name, "verdict": verdict, "ended_at": f"2026-04-0{1 + i}T09:00:00Z"}
                 for name, verdict in (("w1", 1 + i % 2), ("w2", 1 if i < 4 else "both_bad"))
             ],
+        }
+    # Rock, paper, scissors.
+    for one, other in ("ab", "bc", "ca"):
+        yield {
+            "prompt": "Round?",
+            "completions": [f"{one} round", f"{other} round"],
+            "judgments": [{"annotator": "w2", "verdict": 1, "ended_at": "2026-04-08T09:00:00Z"}],
         }
     for i in range(3):
         yield {"prompt": f"Rank {i}?", "completions": [f"{letter} {i}" for letter in "abc"]}
