@@ -111,6 +111,7 @@ class Judgment(Base):
     guideline_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("guideline_versions.id"))
     kind: Mapped[str] = mapped_column(String(20), default="normal")
     sampling_probability: Mapped[float | None]
+    """For a way of choosing comparisons that makes some likelier than others; there is none yet."""
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """Server time; for an imported judgment the time its source gives, else the import's."""

@@ -195,7 +195,7 @@ class Comparison(Base):
     gold_position: Mapped[int | None]
     """Where the gold verdict is `preferred`: the position of the completion it prefers."""
     sampling_probability: Mapped[float | None]
-    """With what probability the queue's policy chose it, where it chose at random."""
+    """For a way of choosing comparisons that makes some likelier than others; there is none yet."""
     external_id: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

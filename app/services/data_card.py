@@ -24,6 +24,8 @@ def data_card(manifest: dict[str, Any]) -> str:
     lines += [
         "",
         f"{counts['judgments']} judgments are in `judgments.jsonl`, annotators under pseudonyms.",
+        "`sampling_probability` is null: no comparison is drawn with a probability of its own. The",
+        "manifest's `queue` says which share of all is drawn for more than one judgment.",
         "Preference rows are in the conversational format with an explicit prompt; `probability`",
         "is the estimated probability that a random annotator prefers `chosen`. Where a reviewer",
         "decided, `adjudicated` says what (`chosen`, `rejected`, `tie`, `both_bad` or `split`) and",

@@ -24,6 +24,7 @@ from app.models.projects import Comparison, Demonstration, GuidelineVersion, Pro
 from app.models.runs import Export
 from app.rules import export_rows
 from app.rules.export_rows import JudgedComparison, Row, iso
+from app.rules.queue_policy import read_policy, write_policy
 from app.rules.soft_labels import Reliability
 from app.rules.split import RULE, SALT, SHARES, SPLITS
 from app.services import (
@@ -233,6 +234,8 @@ def _manifest(
             "name": project.name,
             "question": project.question,
             "overlap": project.overlap,
+            # What was drawn at random, and with what probability, follows from it.
+            "queue": write_policy(read_policy(project.overlap, project.settings.get("queue", {}))),
         },
         "filters": asdict(options),
         "split": {"rule": RULE, "salt": SALT, "shares": SHARES},

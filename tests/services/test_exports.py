@@ -14,6 +14,7 @@ from app.errors import InvalidInput
 from app.models.judgments import Judgment
 from app.models.projects import Completion
 from app.models.runs import Export
+from app.rules.queue_policy import QueuePolicy
 from app.rules.soft_labels import Reliability
 from app.rules.split import SPLITS
 from app.services import audit, export_queries, guidelines, projects
@@ -168,6 +169,24 @@ def test_the_manifest_lists_every_file_with_its_hash(database, tmp_path):
     assert found["guidelines/1.md"] == b"Be fair.\n"
     assert manifest["counts"]["judgments"] == 1
     assert sum(manifest["counts"]["demonstrations"].values()) == 1
+
+
+def test_the_manifest_says_what_was_drawn_and_no_judgment_has_a_probability(database, tmp_path):
+    """Who gets more than one judgment is drawn once, with the policy's share, whatever the sources;
+    nothing else is drawn that has a probability."""
+    make_project(database, pairs=0)
+    import_plain(database, [pair(1, judgments=votes(1, 2))])
+    with database.writing() as session:
+        policy = QueuePolicy(overlap=3, overlap_share=0.2, gold_share=0.1)
+        projects.set_policy(session, projects.by_slug(session, "p"), policy)
+
+    export(database, tmp_path / "out")
+
+    project = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["project"]
+    assert (project["overlap"], project["queue"]["overlap_share"]) == (3, 0.2)
+    assert (project["queue"]["gold_share"], project["queue"]["adaptive_max"]) == (0.1, None)
+    judgments = (tmp_path / "out" / "judgments.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["sampling_probability"] for line in judgments] == [None, None]
 
 
 def test_annotators_are_pseudonyms_and_people_cannot_be_read_from_the_bundle(database, tmp_path):
