@@ -116,9 +116,9 @@ def _design(contests: ShownContests, *, has_sides: bool) -> sparse.csr_array:
     columns.append((np.full(size, m), contests.log_ratio))
     if has_sides:
         columns.append((np.full(size, m + 1), contests.side))
-    places = np.column_stack([place for place, _ in columns]).ravel()
+    places = np.column_stack([place for place, _ in columns]).astype(np.int32).ravel()
     values = np.column_stack([value for _, value in columns]).ravel()
-    starts = np.arange(size + 1) * len(columns)
+    starts = np.arange(size + 1, dtype=np.int32) * len(columns)
     return sparse.csr_array((values, places, starts), shape=(size, m + len(columns) - 2))
 
 
@@ -168,8 +168,9 @@ def _loss(logit: Floats, won: Floats) -> float:
 
 
 def _information(design: sparse.csr_array, weights: Floats) -> Floats:
-    weighted = design.copy()
-    weighted.data = design.data * np.repeat(weights, np.diff(design.indptr))
+    # The places are shared: of millions of judgments a copy of them is large.
+    data = design.data * np.repeat(weights, np.diff(design.indptr))
+    weighted = sparse.csr_array((data, design.indices, design.indptr), shape=design.shape)
     return np.asarray((design.T @ weighted).toarray(), dtype=np.float64)
 
 

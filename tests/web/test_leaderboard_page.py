@@ -4,8 +4,9 @@ import pytest
 from helpers.web import NOON, Site, Visit
 
 from app.models.accounts import Role
-from app.services import counted_judgments, imports
+from app.services import annotator_models, counted_judgments, imports, model_renewal
 from app.services.import_files import Record
+from app.web import renewing
 
 
 def words(html: str) -> str:
@@ -136,6 +137,30 @@ def test_models_are_fitted_once_for_the_same_judgments_and_anew_for_more(
     # The records of before are the first two of the same prompts, and these have other sources.
     assert "6 judgments between 3 sources" in words(reviewer.get("/admin/kitchen/leaderboard").text)
     assert len(times) == 3
+
+
+def test_models_of_a_large_project_are_renewed_behind_the_page_which_says_how_old_they_are(
+    site: Site, reviewer: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 3)
+    add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
+    # In this process and at a known moment; that a real one starts is a test of annotators' pages.
+    monkeypatch.setattr(
+        renewing, "start", lambda database, slug: model_renewal.renew(database, slug, now=NOON)
+    )
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "Strengths at equal length are undefined: not fitted yet" in text
+    assert (
+        "The models of this large project are not fitted yet. The models are being renewed" in text
+    )
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "undefined: all responses are equally long" in text
+    assert "Fitted 2026-03-02 12:00 UTC to 4 judgments." in text
+    assert "being renewed" not in text
+    # What is kept is shown, with its age, until a tenth more judgments are there.
+    add_contests(site, [("big", "tiny", 1), ("tiny", "big", 1)])
+    text = words(reviewer.get("/admin/kitchen/leaderboard").text)
+    assert "Fitted 2026-03-02 12:00 UTC to 4 judgments. The models are being renewed" in text
 
 
 def test_what_has_one_length_says_why_nothing_is_told_at_equal_length(
