@@ -248,13 +248,16 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to make; must not exist.")],
     rows: Annotated[str, typer.Option(help="aggregated: a row a pair; judgments.")] = "aggregated",
     ties: Annotated[str, typer.Option(help="drop or keep pairs without a majority.")] = "drop",
+    slight: Annotated[
+        str, typer.Option(help="keep or drop pairs of which one is slightly better.")
+    ] = "keep",
     as_json: Json = False,
 ) -> None:
     """Write a project as an export bundle, which is all that training needs."""
     from app.db import utc_now
     from app.services import exports
 
-    options = exports.ExportOptions(rows=rows, ties=ties)  # type: ignore[arg-type]
+    options = exports.ExportOptions(rows=rows, ties=ties, slight=slight)  # type: ignore[arg-type]
     result = exports.export_project(open_database(), slug, out, options, now=utc_now())
     counts = result.manifest["counts"]
     if as_json:

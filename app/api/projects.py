@@ -151,10 +151,14 @@ def stream_preferences(
         Literal["keep", "drop"],
         Query(description="Whether pairs without a majority become rows, of probability 0.5."),
     ] = "drop",
+    slight: Annotated[
+        Literal["keep", "drop"],
+        Query(description="Whether pairs of which one is slightly better (strength 1) are there."),
+    ] = "keep",
 ) -> Response:
     """A row is that of an export bundle with its `split`. What is judged meanwhile may or may not
     be in the stream; `prefloop export` sees one state of the project throughout."""
-    options = ExportOptions(rows=rows, ties=ties)
+    options = ExportOptions(rows=rows, ties=ties, slight=slight)
     with database.writing() as session:
         project = projects.get_for(session, admin, slug)
         audit.record(
@@ -162,7 +166,7 @@ def stream_preferences(
             by=admin,
             action=Action.EXPORTED,
             subject=f"project {slug}",
-            details={"rows": rows, "ties": ties, "over": "api"},
+            details={**asdict(options), "over": "api"},
             now=utc_now(),
         )
     with database.reading() as session:

@@ -135,6 +135,13 @@ def judgment_rows(comparison: JudgedComparison, *, keep_ties: bool) -> list[Row]
     return rows
 
 
+def is_slight(row: Row) -> bool:
+    """Whether those who prefer what is chosen find it slightly better on the whole, as of a mean
+    strength that rounds to 1. A row without a strength is not known to be."""
+    strength = row["strength"]
+    return strength is not None and bool(strength < 1.5)
+
+
 def _is_of(vote: Vote, first: Member, second: Member) -> bool:
     """Whether a judgment says something of two completions: one that only prefers a third one does
     not."""

@@ -50,11 +50,14 @@ class ExportOptions:
     """One row a pair from all its judgments, or one row a judgment."""
     ties: Literal["keep", "drop"] = "drop"
     """Whether pairs without a majority (judgments without a preference) become rows."""
+    slight: Literal["keep", "drop"] = "keep"
+    """Whether rows become part of it whose preference is slight, as far as anybody said."""
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("rows", self.rows, ("aggregated", "judgments")),
             ("ties", self.ties, ("keep", "drop")),
+            ("slight", self.slight, ("keep", "drop")),
         ):
             if value not in allowed:
                 raise InvalidInput(f"{name} is {value!r}; expected {' or '.join(allowed)}.")
@@ -184,8 +187,10 @@ def _rows_of(
 ) -> list[Row]:
     keep_ties = options.ties == "keep"
     if options.rows == "aggregated":
-        return export_rows.aggregated_rows(comparison, reliable, keep_ties=keep_ties)
-    return export_rows.judgment_rows(comparison, keep_ties=keep_ties)
+        rows = export_rows.aggregated_rows(comparison, reliable, keep_ties=keep_ties)
+    else:
+        rows = export_rows.judgment_rows(comparison, keep_ties=keep_ties)
+    return rows if options.slight == "keep" else [r for r in rows if not export_rows.is_slight(r)]
 
 
 def _write_rows(

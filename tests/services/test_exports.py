@@ -281,7 +281,7 @@ def test_a_bundle_that_cannot_be_recorded_has_left_an_entry_before_its_first_row
     with database.reading() as session:
         newest = audit.page_of(session).rows[0].entry
     assert (newest.action, newest.subject) == ("export started", "project p")
-    assert newest.details == {"rows": "aggregated", "ties": "keep"}
+    assert newest.details == {"rows": "aggregated", "ties": "keep", "slight": "keep"}
 
 
 def test_a_place_in_use_is_refused_and_untouched(database, tmp_path):
