@@ -16,6 +16,7 @@ import numpy as np
 from app.rules import annotator_sums, sparse_sums
 from app.rules.judged_batch import BOTH_BAD, RANKING, TIE, Batch, Flags
 from app.rules.sparse_sums import Integers, SparseSums
+from app.rules.tallies import FIRST
 
 LABELS = ("first", "second", "tie", "both_bad")
 GRADES = (-3, -2, -1, 0, 1, 2, 3)
@@ -26,8 +27,6 @@ LABEL_OF = (0, 0, 0, 2, 1, 1, 1, 0, 1, 3)
 """The place in LABELS of every column of a pattern: GRADES, then UNGRADED."""
 _TURNED = (6, 5, 4, 3, 2, 1, 0, 8, 7, 9)
 """The columns of a pattern when the two completions change places."""
-FIRST = 2
-"""Judgments of a comparison that no conflict between them has called for."""
 UP_TO_FIRST, ALL_OF_MORE, FIRST_OF_MORE = range(3)
 """What a pattern counts: all judgments of a comparison that has at most FIRST; all of one that has
 more; the FIRST of that one."""

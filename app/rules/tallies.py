@@ -13,6 +13,8 @@ from uuid import UUID
 CREDIT = 720720
 """The unit of `credit` is 1/CREDIT: the least common multiple of 1 to 16, so that the shares among
 up to 17 annotators add up without rounding."""
+FIRST = 2
+"""Judgments of a comparison that no conflict between them has called for."""
 LABELS = ("first", "second", "tie", "both_bad")
 
 DayKey = tuple[UUID, date]
@@ -47,8 +49,15 @@ class Contribution:
     contested: bool = False
 
 
-def contribution(votes: Sequence[Vote], *, gold: bool, size: int) -> Contribution:
-    """Judgments of a gold comparison and repeats count as work done and nowhere else."""
+def contribution(
+    votes: Sequence[Vote], *, gold: bool, size: int, first_only: bool = False
+) -> Contribution:
+    """votes: in the order in which they were received. Judgments of a gold comparison and repeats
+    count as work done and nowhere else.
+
+    first_only: only the FIRST judgments are compared with each other. Where more are asked for
+    because these conflict, whoever gives the others would agree less with everybody.
+    """
     counted = [] if gold else [vote for vote in votes if vote.kind == "normal"]
     labels = Counter((vote.verdict, vote.choice) for vote in counted)
     days: dict[DayKey, Counter[str]] = {}
@@ -62,17 +71,25 @@ def contribution(votes: Sequence[Vote], *, gold: bool, size: int) -> Contributio
         if vote.side is not None and size == 2:
             sums["sided"] += 1
             sums["first_side"] += vote.side == 0
-        others = len(counted) - 1
-        if others:
-            sums["shared"] += 1
-            same = labels[vote.verdict, vote.choice] - 1
-            sums["credit"] += round(CREDIT * same / others)
+    _add_credit(days, counted[:FIRST] if first_only else counted)
     return Contribution(
         days=days,
         votes=_labels(counted) if size == 2 else (0, 0, 0, 0),
         judged=len({vote.annotator_id for vote in votes if vote.kind != "repeat"}),
         contested=len(labels) > 1,
     )
+
+
+def _add_credit(days: dict[DayKey, Counter[str]], compared: Sequence[Vote]) -> None:
+    others = len(compared) - 1
+    if others < 1:
+        return
+    labels = Counter((vote.verdict, vote.choice) for vote in compared)
+    for vote in compared:
+        sums = days[vote.annotator_id, vote.day]
+        sums["shared"] += 1
+        same = labels[vote.verdict, vote.choice] - 1
+        sums["credit"] += round(CREDIT * same / others)
 
 
 def _labels(votes: list[Vote]) -> VoteKey:

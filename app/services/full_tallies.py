@@ -27,10 +27,10 @@ from app.models.tallies import AnnotatorDay, ProjectContent, VoteCount
 from app.prepared import Rows, run_all
 from app.raw_ids import hex_of, raw
 from app.rules.queue_policy import QueuePolicy
-from app.rules.tallies import DayKey, Vote
+from app.rules.tallies import FIRST, Contribution, DayKey, Vote, change
 from app.services import comparison_parts, tallies
 from app.services.current import is_current
-from app.services.tallies import CONTENT, DAY_SUMS, LABEL_COUNTS, VoteSums
+from app.services.tallies import CONTENT, DAY_SUMS, FIRST_ONLY, LABEL_COUNTS, VoteSums
 
 KEPT_COLUMNS = ("judged", "contested", "target", "open_slots", *LABEL_COUNTS)
 """Of a comparison, what follows from its judgments and leases."""
@@ -45,6 +45,12 @@ _PART = comparison_parts.part(
     size=900,
 )
 """As many as one IN list takes; SQLite once stopped at 999."""
+_PART_LOCKED = (
+    comparison_parts.part(size=5000)
+    .where(Comparison.kind == "normal")
+    .with_for_update(key_share=True)
+)
+_PART_WITH_MORE = _PART.where(Comparison.kind == "normal", Comparison.judged > FIRST)
 _LEASED = (
     select(Assignment.comparison_id, func.count())
     .where(
@@ -75,6 +81,7 @@ _VOTES = (
         & (ComparisonCompletion.completion_id == Judgment.preferred_id),
     )
     .where(is_current())
+    .order_by(Judgment.received_at, Judgment.id)
 )
 
 
@@ -111,7 +118,7 @@ class Tallies:
 
 def rebuild(session: Session, project: Project, policy: QueuePolicy) -> None:
     """Compute every sum, and every comparison's columns, from all rows."""
-    sums = _from_rows(session, project.id, policy, write=True)
+    sums = _from_rows(session, project, policy, write=True)
     for table in (AnnotatorDay, VoteCount, ProjectContent):
         session.execute(delete(table).where(table.project_id == project.id))
     run_all(session, *tallies.adding(session, project.id, sums.days, sums.votes))
@@ -121,7 +128,7 @@ def rebuild(session: Session, project: Project, policy: QueuePolicy) -> None:
 def check(session: Session, project: Project, policy: QueuePolicy) -> list[str]:
     """What is kept but differs from what the rows say; empty when all is right. Of columns of
     comparisons a line each, with how many differ and the first that does."""
-    kept, computed = _kept(session, project), _from_rows(session, project.id, policy, write=False)
+    kept, computed = _kept(session, project), _from_rows(session, project, policy, write=False)
     problems = [
         f"comparisons.{name}: {wrong.comparisons} wrong, the first is {wrong.first}"
         for name, wrong in computed.wrong.items()
@@ -134,6 +141,28 @@ def check(session: Session, project: Project, policy: QueuePolicy) -> list[str]:
             if (is_kept.get(key) or None) != (is_right.get(key) or None)
         ]
     return problems
+
+
+def compare_first_only(session: Session, project: Project) -> None:
+    """Let `credit` and `shared` be of each comparison's first judgments, from now on and for ever.
+
+    All comparisons are locked: whoever has begun to judge one counts the old way before, and who
+    waits for it the new way after.
+    """
+    project.settings = {**project.settings, FIRST_ONLY: True}
+    session.flush()
+    for _ in comparison_parts.walk(session, _PART_LOCKED, project.id):
+        pass
+    days: dict[DayKey, Counter[str]] = defaultdict(Counter)
+    people = People()
+    for comparisons in comparison_parts.walk(session, _PART_WITH_MORE, project.id):
+        for comparison, votes in _voted(session, comparisons, people):
+            all_of_them, first = (
+                tallies.contribution_of(comparison, votes, only) for only in (False, True)
+            )
+            for key, counts in change(all_of_them, first).items():
+                days[key].update(counts)
+    run_all(session, *tallies.adding(session, project.id, days, Counter()))
 
 
 def _kept(session: Session, project: Project) -> Tallies:
@@ -154,12 +183,16 @@ def _kept(session: Session, project: Project) -> Tallies:
     return Tallies(days, votes, content)
 
 
-def _from_rows(session: Session, project_id: UUID, policy: QueuePolicy, *, write: bool) -> Tallies:
-    found, people = Tallies(), People()
+def _from_rows(session: Session, project: Project, policy: QueuePolicy, *, write: bool) -> Tallies:
+    found, people, project_id = Tallies(), People(), project.id
+    first_only = tallies.is_first_only(project)
     leased: dict[UUID, int] = dict(session.execute(_LEASED, {"project_id": project_id}).all())
     for comparisons in comparison_parts.walk(session, _PART, project_id):
         wrong = []
-        for comparison, columns in _counted(session, comparisons, policy, people, found):
+        for comparison, votes in _voted(session, comparisons, people):
+            added = tallies.contribution_of(comparison, votes, first_only)
+            _add(found, comparison, added)
+            columns = tallies.columns_after(comparison, added, policy)
             wanted = columns["target"] - columns["judged"] - leased.get(comparison.id, 0)
             columns["open_slots"] = max(0, wanted)
             differ = [name for name in KEPT_COLUMNS if getattr(comparison, name) != columns[name]]
@@ -176,23 +209,17 @@ def _from_rows(session: Session, project_id: UUID, policy: QueuePolicy, *, write
     return found
 
 
-def _counted(
-    session: Session, comparisons: Rows, policy: QueuePolicy, people: People, sums: Tallies
-) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The columns of each of these comparisons; what they add goes to `sums`."""
-    given = _votes(session, [comparison.id for comparison in comparisons], people)
-    for comparison in comparisons:
-        added = tallies.contribution_of(comparison, given.get(comparison.id.hex, []))
-        for key, counts in added.days.items():
-            sums.days[key].update(counts)
-        group = tallies.prompt_group(comparison.prompt_id)
-        sums.votes.update(tallies.vote_sums(group, added.votes))
-        yield comparison, tallies.columns_after(comparison, added, policy)
+def _add(sums: Tallies, comparison: Any, added: Contribution) -> None:
+    for key, counts in added.days.items():
+        sums.days[key].update(counts)
+    group = tallies.prompt_group(comparison.prompt_id)
+    sums.votes.update(tallies.vote_sums(group, added.votes))
 
 
-def _votes(session: Session, comparisons: list[UUID], people: People) -> dict[str, list[Vote]]:
-    """The current judgments of each of these comparisons, by their ids in hex."""
-    query = _VOTES.where(Judgment.comparison_id.in_(comparisons))
+def _voted(session: Session, comparisons: Rows, people: People) -> Iterator[tuple[Any, list[Vote]]]:
+    """Each of these comparisons with its current judgments, in the order they were received."""
+    keys = [comparison.id for comparison in comparisons]
+    query = _VOTES.where(Judgment.comparison_id.in_(keys))
     found: dict[str, list[Vote]] = defaultdict(list)
     for row in session.connection().execute(query):
         of, who, received_at, kind, verdict, preferred, ranking, first, position = row
@@ -208,7 +235,8 @@ def _votes(session: Session, comparisons: list[UUID], people: People) -> dict[st
             side=int(first != hex_of(preferred)) if is_sided else None,
         )
         found[hex_of(of)].append(vote)
-    return found
+    for comparison in comparisons:
+        yield comparison, found.get(comparison.id.hex, [])
 
 
 def _content(session: Session, project_id: UUID) -> dict[str, int]:

@@ -96,7 +96,7 @@ class ImportBatch:
         corrected = other_answers(session, known)
         with statistics.changing(session, self._project.id, corrected, now=self._now):
             updated = update_existing(session, policy, known)
-        before = tallies.contributions(session, judged)
+        before = tallies.contributions(session, self._project, judged)
         self._insert_judgments(session, new[Judgment])
         tallies.judgments_imported(session, self._project, before, policy)
         for chunk in chunks(sorted(self._wanted[Comparison])):

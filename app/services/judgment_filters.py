@@ -18,8 +18,7 @@ from app.models.accounts import Annotator
 from app.models.judgments import Judgment, Skip, Verdict
 from app.models.projects import Comparison, ComparisonCompletion, Completion, GuidelineVersion
 from app.rules.annotator_sums import LONGER_BY, SECONDS_BINS, TIME_LIMITS, edges, time_bins
-from app.rules.contributions import FIRST
-from app.rules.tallies import LABELS
+from app.rules.tallies import FIRST, LABELS
 from app.services.comparison_filters import ComparisonFilter, holds
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

@@ -16,7 +16,7 @@ from app.models.judgments import Assignment
 from app.models.projects import Project
 from app.prepared import run
 from app.rules.queue_policy import QueuePolicy, refuse_hasty, write_policy
-from app.services import audit, guidelines, queue, targets
+from app.services import audit, full_tallies, guidelines, queue, tallies, targets
 from app.services.audit import Action
 
 EVER_ADAPTIVE = "ever_adaptive"
@@ -82,24 +82,30 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
     before = queue.policy_of(project)
     project.overlap = policy.overlap
     project.settings = {**project.settings, "queue": write_policy(policy)}
-    if before.adaptive_max is not None or policy.adaptive_max is not None:
+    is_adaptive = before.adaptive_max is not None or policy.adaptive_max is not None
+    if is_adaptive:
         project.settings = {**project.settings, EVER_ADAPTIVE: True}
-    if not targets.are_equal(before, policy):
+    is_first_time = is_adaptive and not tallies.is_first_only(project)
+    if is_first_time or not targets.are_equal(before, policy):
         targets.set_all(session, project, policy)
+    if is_first_time:
+        full_tallies.compare_first_only(session, project)
 
 
 def remember_adaptive(session: Session) -> None:
     """Write down what an older version did not: that the policy of a project was once adaptive, as
-    the audit log knows of every change that somebody made."""
+    the audit log knows of every change that somebody made. Nobody judges meanwhile."""
     changed = select(AuditEntry.subject, AuditEntry.details).where(
         AuditEntry.action == Action.POLICY_CHANGED
     )
     adaptive = {
         subject for subject, details in session.execute(changed) if details.get("adaptive_max")
     }
-    for project in session.scalars(select(Project)):
-        if EVER_ADAPTIVE not in project.settings and f"project {project.slug}" in adaptive:
+    for project in session.scalars(select(Project)).all():
+        if f"project {project.slug}" in adaptive or queue.policy_of(project).adaptive_max:
             project.settings = {**project.settings, EVER_ADAPTIVE: True}
+        if EVER_ADAPTIVE in project.settings and not tallies.is_first_only(project):
+            full_tallies.compare_first_only(session, project)
 
 
 def by_slug(session: Session, slug: str) -> Project:

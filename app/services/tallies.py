@@ -6,8 +6,9 @@ nobody who waits here holds what another needs.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,9 @@ DAY_SUMS = (
     "judged", "counted", "preferred", "tie", "both_bad", "ranking", "sided", "first_side", "shared",
     "credit", "skipped",
 )  # fmt: skip
+FIRST_ONLY = "credit_of_first_only"
+"""In the settings of a project whose `credit` and `shared` are of each comparison's first judgments
+only, because its policy is or was adaptive (`full_tallies.compare_first_only`)."""
 LABEL_COUNTS = ("n_first", "n_second", "n_tie", "n_both_bad")
 CONTENT = ("prompts", "completions", "demonstrations", "comparisons")
 IN_LIST = 900
@@ -88,8 +92,11 @@ def judgment_added(
     """Accounts for a judgment that was just stored: changes the sums, and of the comparison the
     columns that follow from its judgments. `rows` are what `votes_of` gave."""
     votes, policy = _collect(rows)[comparison.id], policy_of(rows[0])
-    after = contribution_of(comparison, [vote for _, vote in votes])
-    before = contribution_of(comparison, [vote for key, vote in votes if key != judgment_id])
+    first_only = is_first_only(rows[0])
+    before, after = (
+        contribution_of(comparison, [vote for key, vote in votes if key != without], first_only)
+        for without in (judgment_id, None)
+    )
     if comparison.kind == "gold":
         after = replace(after, judged=comparison.judged + after.judged - before.judged)
     return [
@@ -98,23 +105,30 @@ def judgment_added(
     ]
 
 
-def contributions(session: Session, comparisons: Iterable[UUID]) -> dict[UUID, Contribution]:
+def is_first_only(project: Any) -> bool:
+    """project: it, or any row with its settings."""
+    return FIRST_ONLY in project.settings
+
+
+def contributions(
+    session: Session, project: Project, comparisons: Iterable[UUID]
+) -> dict[UUID, Contribution]:
     """What each of these comparisons adds as it is stored now."""
     return {
         comparison.id: contribution
-        for comparison, contribution in _contributions(session, comparisons)
+        for comparison, contribution in _contributions(session, project, comparisons)
     }
 
 
 def _contributions(
-    session: Session, comparisons: Iterable[UUID]
+    session: Session, project: Project, comparisons: Iterable[UUID]
 ) -> Iterator[tuple[Comparison, Contribution]]:
     keys = sorted(comparisons)
     for chunk in (keys[i : i + IN_LIST] for i in range(0, len(keys), IN_LIST)):
         votes = _votes(session, Judgment.comparison_id.in_(chunk))
         for comparison in session.scalars(select(Comparison).where(Comparison.id.in_(chunk))):
             given = [vote for _, vote in votes.get(comparison.id, [])]
-            yield comparison, contribution_of(comparison, given)
+            yield comparison, contribution_of(comparison, given, is_first_only(project))
 
 
 def judgments_imported(
@@ -123,7 +137,7 @@ def judgments_imported(
     """Account for judgments that were just stored for locked comparisons; `before` is what these
     added until then."""
     # A session forgets rows that nobody holds, and would ask for each of them again.
-    after = list(_contributions(session, before))
+    after = list(_contributions(session, project, before))
     rows = [
         {"id": comparison.id, **columns_after(comparison, found, policy)}
         for comparison, found in after
@@ -175,9 +189,9 @@ def _votes(session: Session, which: ColumnElement[bool]) -> Votes:
 
 
 def _collect(rows: Iterable[Any]) -> Votes:
-    """The current judgments of comparisons, with their ids."""
+    """The current judgments of comparisons, with their ids, in the order they were received."""
     found: Votes = defaultdict(list)
-    for row in rows:
+    for row in sorted(rows, key=attrgetter("received_at", "id")):
         shown = row.preferred_id is not None and row.assignment_id is not None
         vote = Vote(
             annotator_id=row.annotator_id,
@@ -196,8 +210,12 @@ def frozen(ranking: list[list[str]]) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(group) for group in ranking)
 
 
-def contribution_of(comparison: ComparisonRow, votes: list[Vote]) -> Contribution:
-    return contribution(votes, gold=comparison.kind == "gold", size=comparison.size)
+def contribution_of(
+    comparison: ComparisonRow, votes: Sequence[Vote], first_only: bool
+) -> Contribution:
+    """votes: in the order in which they were received."""
+    is_gold = comparison.kind == "gold"
+    return contribution(votes, gold=is_gold, size=comparison.size, first_only=first_only)
 
 
 def columns_after(

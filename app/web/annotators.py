@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.background import BackgroundTask
 
 from app.db import utc_now
+from app.models.projects import Project
 from app.rules.bootstrap import FEWEST_UNITS
 from app.rules.gold_rule import FEWEST
 from app.services import (
@@ -23,6 +24,7 @@ from app.services import (
     model_renewal,
     projects,
     statistics,
+    tallies,
 )
 from app.services.annotator_models import DAWID_SKENE
 from app.web import comparison_query, readings, renewing
@@ -75,6 +77,7 @@ def list_annotators(
         name=name,
         sort=sort,
         left_out=figures.left_out,
+        first_only=tallies.is_first_only(project),
         fit=fits.get(DAWID_SKENE),
         renewal=renewal,
         waiting=sums.waiting,
@@ -174,8 +177,9 @@ def show_annotator(
         project=project,
         row=row,
         detail=detail,
-        chart=_trend(slug, row.name, detail),
+        chart=_trend(project, row.name, detail),
         fewest_gold=FEWEST,
+        first_only=tallies.is_first_only(project),
         fit=fits.get(DAWID_SKENE),
         renewal=renewal,
         waiting=sums.waiting,
@@ -186,13 +190,17 @@ def show_annotator(
     )
 
 
-def _trend(slug: str, name: str, detail: annotator_page.AnnotatorDetail) -> LineChart | None:
+def _trend(project: Project, name: str, detail: annotator_page.AnnotatorDetail) -> LineChart | None:
     """None where there are fewer than two weeks to join."""
     given = []
     for week in detail.weeks:
         if week.agreement.value is not None:
             query = comparison_query.asking(
-                annotator=name, kind="counted", overlap=2, week=week.monday
+                annotator=name,
+                kind="counted",
+                overlap=2,
+                first_two=tallies.is_first_only(project),
+                week=week.monday,
             )
             given.append(
                 Given(
@@ -200,7 +208,7 @@ def _trend(slug: str, name: str, detail: annotator_page.AnnotatorDetail) -> Line
                     week.monday.isoformat(),
                     week.agreement,
                     week.agreement.n < FEWEST_UNITS,
-                    f"/admin/{slug}/comparisons?{query}",
+                    f"/admin/{project.slug}/comparisons?{query}",
                 )
             )
     return line_chart(given) if len(given) > 1 else None

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 Row = dict[str, Any]
 
-LISTS = ("shown_order", "ranking", "tags", "groups")
+LISTS = ("shown_order", "ranking", "tags", "groups", "settings")
 DAYS = ("received_at", "skipped_at", "day")
 QUERIES = {
     "comparisons": """
@@ -32,11 +32,13 @@ QUERIES = {
         FROM assignments""",
     "judgments": """
         SELECT id, comparison_id, annotator_id, assignment_id, verdict, preferred_id, strength,
-               shown_order, kind, late, idempotency_key, received_at FROM judgments""",
+               shown_order, kind, late, idempotency_key, received_at,
+               received_at AS moment FROM judgments""",
     "preferences": "SELECT judgment_id, chosen_id, rejected_id, comparison_id FROM preferences",
     "skips": "SELECT assignment_id, annotator_id, skipped_at FROM skips",
     "days": "SELECT * FROM annotator_days",
     "votes": "SELECT * FROM vote_counts",
+    "projects": "SELECT id, settings FROM projects",
 }
 UNFINISHED = """
     SELECT COUNT(*) AS n FROM comparisons c
@@ -58,6 +60,7 @@ class Stored:
     skips: list[Row]
     days: list[Row]
     votes: list[Row]
+    projects: list[Row]
 
     @classmethod
     def read(cls, url: str) -> Stored:

@@ -69,7 +69,11 @@ def _days(stored: Stored) -> Iterator[str]:
     for row in stored.skips:
         expected[row["annotator_id"], row["skipped_at"]]["skipped"] += 1
     pairs = {row["id"] for row in stored.comparisons if row["size"] == 2}
+    (project,) = stored.projects
+    # Once a policy is adaptive, only the first two judgments are compared with each other.
+    most = 2 if "ever_adaptive" in project["settings"] else None
     for comparison, votes in _counted(stored).items():
+        compared = sorted(votes, key=lambda vote: (vote["moment"], vote["id"]))[:most]
         for vote in votes:
             sums = expected[vote["annotator_id"], vote["received_at"]]
             sums["counted"] += 1
@@ -77,8 +81,8 @@ def _days(stored: Stored) -> Iterator[str]:
             if vote["preferred_id"] is not None and comparison in pairs:
                 sums["sided"] += 1
                 sums["first_side"] += vote["preferred_id"] == vote["shown_order"][0]
-            others = [other for other in votes if other is not vote]
-            if others:
+            others = [other for other in compared if other is not vote]
+            if others and vote in compared:
                 same = sum(
                     (other["verdict"], other["preferred_id"])
                     == (vote["verdict"], vote["preferred_id"])

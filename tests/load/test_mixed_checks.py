@@ -102,7 +102,7 @@ def small_run() -> tuple[Plan, Stored, Ledger]:
         {"id": "closed", "kind": "normal", **ALONE, "restricted_to": "experts"},
         {"id": "plain", "kind": "normal", **ALONE},
     ]
-    tables = ("members", "completions", "preferences", "skips", "days", "votes")
+    tables = ("members", "completions", "preferences", "skips", "days", "votes", "projects")
     empty: dict[str, list[Row]] = {table: [] for table in tables}
     ledger, judged, given = Ledger(2), [], []
     for number, row in enumerate(rows):

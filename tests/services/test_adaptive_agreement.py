@@ -17,7 +17,16 @@ from app.db import Database
 from app.models.judgments import Judgment
 from app.rules.project_statistics import Dimension
 from app.rules.queue_policy import QueuePolicy
-from app.services import agreement, comparison_search, exports, projects, queue_overview
+from app.services import (
+    agreement,
+    annotator_rows,
+    comparison_search,
+    exports,
+    full_tallies,
+    projects,
+    queue,
+    queue_overview,
+)
 from app.services.comparison_filters import ComparisonFilter
 from app.services.exports import ExportOptions
 
@@ -70,7 +79,7 @@ def test_agreement_is_of_the_first_two_from_when_the_policy_was_adaptive(
 def test_an_upgrade_learns_from_the_audit_log_which_policies_were_once_adaptive(
     database: Database,
 ) -> None:
-    make_project(database, slug="p", overlap=2)
+    import_in_order(database)
     make_project(database, slug="q", overlap=2)
     with database.writing() as session:
         for slug, most in (("p", 4), ("p", None), ("q", None)):
@@ -78,17 +87,69 @@ def test_an_upgrade_learns_from_the_audit_log_which_policies_were_once_adaptive(
             project = project_of(session, slug)
             queue_overview.change_policy(session, project, policy, by=None, now=NOON)
         # An older version did not write it down.
-        project_of(session, "p").settings = {"queue": {}, "pay": {}}
+        project = project_of(session, "p")
+        project.settings = {"queue": {}, "pay": {}}
+        full_tallies.rebuild(session, project, queue.policy_of(project))
 
     def counted() -> list[str]:
         with database.reading() as session:
             return [agreement.counted_of(project_of(session, slug)) for slug in "pq"]
 
     assert counted() == ["all", "all"]
-    migrate.upgrade(database)
-    assert counted() == ["first_two", "all"]
+    assert agrees_with_others(database) == OF_ALL
+    for _ in range(2):
+        migrate.upgrade(database)
+        assert counted() == ["first_two", "all"]
+        assert agrees_with_others(database) == OF_FIRST
     with database.reading() as session:
-        assert project_of(session, "p").settings.keys() == {"queue", "pay", "ever_adaptive"}
+        assert {"queue", "pay"} < project_of(session, "p").settings.keys()
+
+
+Told = dict[str, tuple[float | None, int]]
+
+
+def agrees_with_others(database: Database) -> Told:
+    """Of each annotator, and that the sums are right."""
+    with database.reading() as session:
+        project = project_of(session)
+        assert full_tallies.check(session, project, queue.policy_of(project)) == []
+        rows = annotator_rows.for_project(session, project_of(session)).rows
+    found = {row.name: row.agreement_with_others for row in rows}
+    return {name: (found[name].value, found[name].n) for name in sorted(found)}
+
+
+# By hand: of all judgments, w0 agrees with two of three, one of one, and one of two others, …
+OF_ALL: Told = {
+    "p/w0": (pytest.approx(13 / 18), 3),
+    "p/w1": (pytest.approx(1 / 2), 3),
+    "p/w2": (pytest.approx(1 / 3), 2),
+    "p/w3": (pytest.approx(2 / 3), 1),
+}
+OF_FIRST: Told = {
+    "p/w0": (pytest.approx(2 / 3), 3),
+    "p/w1": (pytest.approx(2 / 3), 3),
+    "p/w2": (None, 0),
+    "p/w3": (None, 0),
+}
+
+
+def test_annotators_are_compared_on_first_judgments_once_a_policy_was_adaptive(
+    database: Database,
+) -> None:
+    import_in_order(database)
+    assert agrees_with_others(database) == OF_ALL
+    for most in (4, None):
+        with database.writing() as session:
+            policy = QueuePolicy(overlap=2, adaptive_max=most)
+            projects.set_policy(session, project_of(session), policy)
+        assert agrees_with_others(database) == OF_FIRST
+
+    # What comes earlier than the first two takes the place of one: w0 and w4 differ.
+    early = {"annotator": "w4", "verdict": 2, "ended_at": f"{MAY_4}T08:00:00Z"}
+    import_plain(database, [{**VOTED[0], "judgments": [early]}])
+    told = agrees_with_others(database)
+    assert (told["p/w0"], told["p/w1"]) == ((pytest.approx(2 / 3), 3), (1, 2))
+    assert told["p/w4"] == (0, 1)
 
 
 def test_a_list_of_the_first_two_judgments_holds_these(database: Database) -> None:

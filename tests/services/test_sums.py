@@ -245,7 +245,7 @@ def check_agreement(rows, found, *, was_adaptive):
             assert alpha.value == pytest.approx(peer, abs=1e-9)
 
 
-def check_annotators(rows, found):
+def check_annotators(rows, found, *, was_adaptive):
     assert {row.name for row in found} == {rows.names[j.annotator_id] for j in rows.given}
     for row in found:
         given = [j for j in rows.given if rows.names[j.annotator_id] == row.name]
@@ -267,8 +267,10 @@ def check_annotators(rows, found):
         assert row.left_rate.value == (pytest.approx(mean(on_the_left)) if sided else None)
         shares = []
         for judgment in counted:
-            others = [j for j in rows.of[judgment.comparison_id] if j is not judgment]
-            if others:
+            # `of` is in the order in which they were received.
+            compared = rows.of[judgment.comparison_id][: 2 if was_adaptive else None]
+            others = [j for j in compared if j is not judgment]
+            if others and judgment in compared:
                 shares.append(mean(rows.label(j) == rows.label(judgment) for j in others))
         assert row.agreement_with_others.n == len(shares)
         assert row.agreement_with_others.value == (pytest.approx(mean(shares)) if shares else None)
@@ -319,5 +321,6 @@ def test_sums_and_pages_say_what_the_rows_say(database, steps):
         check_overview(rows, overview.for_project(session, project))
         was_adaptive = any(step[0] == "policy" and step[1].adaptive_max for step in steps)
         check_agreement(rows, agreement.for_project(session, project), was_adaptive=was_adaptive)
-        check_annotators(rows, annotator_rows.for_project(session, project).rows)
+        told = annotator_rows.for_project(session, project).rows
+        check_annotators(rows, told, was_adaptive=was_adaptive)
         check_lists(rows, session, project)

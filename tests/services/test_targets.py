@@ -1,6 +1,7 @@
 """A changed policy reaches every comparison, whichever way its targets are computed."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -19,7 +20,7 @@ from sqlalchemy import select
 from app.models.judgments import Assignment, AssignmentState
 from app.models.projects import Comparison
 from app.rules.queue_policy import QueuePolicy, first_target, target_after
-from app.services import judgments, projects, targets
+from app.services import full_tallies, judgments, projects, targets
 from app.services.judgments import Submission
 
 POLICIES = [
@@ -98,8 +99,21 @@ def test_many_comparisons_are_changed_in_parts(project, monkeypatch):
 
 # SQLite has one writer at a time, so nobody begins before the change and ends after it.
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_judgment_that_began_before_the_policy_changed_counts_with_the_new_one(database):
-    make_project(database, pairs=1, overlap=1)
+@pytest.mark.parametrize(
+    ("given", "policy", "numbers"),
+    [
+        ([], QueuePolicy(overlap=3), (3, 1, 2)),
+        # Two who conflict and a third leave one more to ask; credit is of the two alone.
+        ([1, 2], QueuePolicy(overlap=3, adaptive_max=4), (4, 3, 1)),
+    ],
+)
+def test_a_judgment_that_began_before_the_policy_changed_counts_with_the_new_one(
+    database, given, policy, numbers
+):
+    earlier = {"ended_at": (NOON - timedelta(days=1)).isoformat()}
+    votes = [{"annotator": f"w{i}", "verdict": v, **earlier} for i, v in enumerate(given)]
+    make_project(database, pairs=0, overlap=len(votes) + 1)
+    import_plain(database, [pair(1, judgments=votes)])
     ada = add_annotator(database, "Ada")
     view = lease(database, ada)
     loaded, changed = Event(), Event()
@@ -118,13 +132,14 @@ def test_a_judgment_that_began_before_the_policy_changed_counts_with_the_new_one
         judging = pool.submit(judge)
         loaded.wait(timeout=30)
         with database.writing() as session:
-            projects.set_policy(session, project_of(session), QueuePolicy(overlap=3))
+            projects.set_policy(session, project_of(session), policy)
         changed.set()
         judging.result()
 
     with database.reading() as session:
         (row,) = session.scalars(select(Comparison))
-        assert (row.target, row.judged, row.open_slots) == (3, 1, 2)
+        assert (row.target, row.judged, row.open_slots) == numbers
+        assert full_tallies.check(session, project_of(session), policy) == []
 
 
 def test_a_policy_that_only_plants_leaves_comparisons_alone():

@@ -1,3 +1,4 @@
+import html
 import random
 import re
 from datetime import timedelta
@@ -148,13 +149,19 @@ def test_agreement_tells_of_other_annotators_where_eight_share_comparisons(judge
 
 def test_agreement_of_an_adaptive_queue_says_which_judgments_it_is_of(judged: Site) -> None:
     visit, sentence = admin_of(judged), "measured on the first two judgments of each comparison"
+    compared = "Only the first two judgments of a comparison are compared"
     assert sentence not in words(visit.get("/admin/kitchen/agreement").text)
+    assert compared not in words(visit.get("/admin/kitchen/annotators").text)
     with judged.database.writing() as session:
         project = projects.by_slug(session, "kitchen")
         projects.set_policy(session, project, QueuePolicy(overlap=2, adaptive_max=5))
     text = words(visit.get("/admin/kitchen/agreement").text)
     assert f"{sentence}. More are asked for where annotators disagree" in text
     assert "Agreement over all judgments" in text
+    page = visit.get("/admin/kitchen/annotators").text
+    assert compared in words(page)
+    (link,) = set(re.findall(r'href="([^"]*first_two=yes[^"]*annotator=ada)"', page))
+    assert "4 comparisons" in words(visit.get(html.unescape(link)).text)
 
 
 def test_agreement_without_overlap_is_undefined_and_says_why(site: Site) -> None:
