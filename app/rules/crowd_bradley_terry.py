@@ -17,7 +17,7 @@ judgments as independent, and then hold the truth in about 90 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,7 @@ SIDE_SD = 1.0
 STRENGTH_SD = 2.0
 STARTS = 5
 """The posterior may have several modes; the best one that they reach is taken."""
+_CELLS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +63,16 @@ class _Judgments:
         """(R,): each annotator's share of the judgments."""
         counts = np.bincount(self.annotators, self.n, self.n_annotators)
         return np.asarray(counts / counts.sum(), dtype=np.float64)
+
+    def some(self, rows: Integers) -> _Judgments:
+        return replace(
+            self,
+            annotators=self.annotators[rows],
+            left=self.left[rows],
+            right=self.right[rows],
+            n=self.n[rows],
+            wins=self.wins[rows],
+        )
 
     def added_up(self) -> _Judgments:
         """One row for each annotator, left and right."""
@@ -130,9 +141,9 @@ def fit(
     covariance = information.of_strengths()
     variances = np.diag(covariance)
     if prompts is not None:
-        scores = information.effective_scores(mode, single)
-        common = covariance @ _common_part(scores, np.asarray(prompts)) @ covariance
-        variances = np.maximum(variances, variances + np.diag(common))
+        common = _common_part(information, mode, single, np.asarray(prompts))
+        added = np.diag(covariance @ common @ covariance)
+        variances = np.maximum(variances, variances + added)
     theta, skills, sides = rows.split(mode)
     of_skills, of_sides = information.of_annotators()
     return CrowdBradleyTerry(
@@ -297,12 +308,23 @@ class _Information:
         return np.asarray(scores - explained)
 
 
-def _common_part(scores: Floats, prompts: Integers) -> Floats:
+def _common_part(
+    information: _Information, mode: Floats, single: _Judgments, prompts: Integers
+) -> Floats:
     """(m, m): by how much the scores of whole prompts vary more than independent ones would."""
-    names, prompt = np.unique(prompts, return_inverse=True)
-    sums = np.zeros((len(names), scores.shape[1]))
-    np.add.at(sums, prompt, scores)
-    return np.asarray(sums.T @ sums - scores.T @ scores)
+    m = single.n_sources
+    order = np.argsort(prompts, kind="stable")
+    starts = np.append(0, np.flatnonzero(np.diff(prompts[order])) + 1)
+    common = np.zeros((m, m))
+    # A few prompts at a time: a row for each judgment and source does not fit into memory.
+    block = starts * m // _CELLS_AT_ONCE
+    for some in np.split(starts, np.flatnonzero(np.diff(block)) + 1):
+        after = np.searchsorted(starts, some[-1], side="right")
+        end = starts[after] if after < len(starts) else len(order)
+        scores = information.effective_scores(mode, single.some(order[some[0] : end]))
+        sums = np.add.reduceat(scores, some - some[0], axis=0)
+        common += sums.T @ sums - scores.T @ scores
+    return common
 
 
 def _around(value: Floats, variances: Floats) -> Estimates:

@@ -215,6 +215,21 @@ def test_prompts_of_different_difficulty_widen_the_intervals_of_strengths():
     assert np.mean(plain) / 3.92 < 0.8 * error
 
 
+@pytest.mark.parametrize("cells", [1, 700])
+def test_how_many_prompts_are_looked_at_at_once_moves_no_interval(cells, monkeypatch):
+    """One prompt at a time, or about six; all 60 otherwise, which are in no order."""
+    made = simulated(3, difficulty=0.8)
+    whole = made.fit(with_prompts=True).strengths
+    monkeypatch.setattr(crowd_bradley_terry, "_CELLS_AT_ONCE", cells)
+
+    found = made.fit(with_prompts=True).strengths
+
+    assert found.low == pytest.approx(whole.low, rel=1e-9)
+    assert found.high == pytest.approx(whole.high, rel=1e-9)
+    alone = made.fit().strengths
+    assert (found.high - found.low > 1.1 * (alone.high - alone.low)).any()
+
+
 def test_strengths_are_those_on_a_random_prompt_where_prompts_differ():
     """Strengths that vary by 0.5 from prompt to prompt make contests look closer: averaged over
     prompts, the log-odds shrink by about sqrt(1 + 2 0.5^2 / 1.7^2) (the logistic distribution is
