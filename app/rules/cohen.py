@@ -76,7 +76,7 @@ def kappas(tables: Integers | Floats, values: Sequence[float] | None = None) -> 
     apart = _distances(q, values)
     n = observed.sum(axis=(1, 2))
     first, second = observed.sum(axis=2), observed.sum(axis=1)
-    expected = np.einsum("ka,ab,kb->k", first, apart, second)
+    expected = ((first @ apart) * second).sum(axis=1)
     kappa: Floats = 1 - ratio(n * (observed * apart).sum(axis=(1, 2)), expected)
     return kappa
 
