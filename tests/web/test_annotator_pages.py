@@ -81,6 +81,12 @@ def wait_for_the_fit() -> None:
     assert process.exitcode == 0
 
 
+def test_the_list_says_in_how_many_judgments_somebody_is_right_with_n(judged: Site) -> None:
+    text = words(judged.signed_in("admin", Role.ADMIN).get(LIST).text)
+    # Figures of fewer than 20 show no interval.
+    assert re.search(r"ada latest 2026-03-02 5 2 ties .* right in \d\d.\d % n 5 ", text)
+
+
 def test_models_of_a_large_project_are_fitted_behind_the_first_page_that_lacks_them(
     judged: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

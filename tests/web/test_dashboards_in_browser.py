@@ -40,7 +40,10 @@ def test_dashboards_have_no_accessibility_violation_and_fit_a_phone(
         assert response is not None
         assert response.status == 200, name
         look(name)
+    page.set_viewport_size({"width": 1100, "height": 800})
     page.goto(f"{address}/admin/{SLUG}/annotators?sort=side")
+    cut = "table => table.scrollWidth - table.parentElement.clientWidth"
+    assert page.locator("table.people").evaluate(cut) <= 0, "the last column is cut off"
     page.locator("table.people tbody a").first.click()
     page.get_by_text("favours left").wait_for()
     look("annotator")
