@@ -118,7 +118,7 @@ class Judgment(Base):
     active_ms: Mapped[int | None]
     """Milliseconds in which the page was visible and the annotator acted, as the page says."""
     wall_ms: Mapped[int | None]
-    """Milliseconds from issue to receipt."""
+    """Milliseconds from issue to receipt, 2^31 - 1 where it took longer than these 24 days."""
     late: Mapped[bool] = mapped_column(default=False)
     """Arrived after its lease had ended: kept all the same."""
     idempotency_key: Mapped[str] = mapped_column(String(100))

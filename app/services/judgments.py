@@ -29,6 +29,8 @@ from app.services.assignments import AssignmentRow
 from app.services.slots import ComparisonRow
 
 LONGEST_TEXT = 10_000
+LONGEST_MS = 2**31 - 1
+"""What a column of milliseconds holds: 24 days, and a page may be open for longer."""
 
 _REPLAYED = select(*Judgment.__table__.c).where(
     Judgment.annotator_id == bindparam("annotator_id"),
@@ -204,7 +206,7 @@ def _check(submission: Submission) -> None:
             f"The rationale has {len(submission.rationale)} characters; "
             f"shorten it to {LONGEST_TEXT}."
         )
-    if submission.active_ms is not None and not 0 <= submission.active_ms < 2**31:
+    if submission.active_ms is not None and not 0 <= submission.active_ms <= LONGEST_MS:
         raise InvalidInput(f"Active time is {submission.active_ms} ms; send 0 to 2^31 - 1.")
 
 
@@ -231,6 +233,7 @@ def _order(assignment: AssignmentRow) -> list[UUID]:
 
 def _values(assignment: AssignmentRow, submission: Submission, *, now: datetime) -> dict[str, Any]:
     """The row of the judgment."""
+    open_for = now - assignment.issued_at
     return {
         "id": uuid4(),
         "project_id": assignment.project_id,
@@ -247,7 +250,7 @@ def _values(assignment: AssignmentRow, submission: Submission, *, now: datetime)
         "issued_at": assignment.issued_at,
         "received_at": now,
         "active_ms": submission.active_ms,
-        "wall_ms": max(0, round((now - assignment.issued_at).total_seconds() * 1000)),
+        "wall_ms": min(max(0, round(open_for.total_seconds() * 1000)), LONGEST_MS),
         "late": assignment.state == AssignmentState.EXPIRED or now >= assignment.lease_expires_at,
         "idempotency_key": submission.idempotency_key,
     }

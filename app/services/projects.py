@@ -87,7 +87,7 @@ def set_policy(session: Session, project: Project, policy: QueuePolicy) -> None:
         project.settings = {**project.settings, EVER_ADAPTIVE: True}
     is_first_time = is_adaptive and not tallies.is_first_only(project)
     if is_first_time or not targets.are_equal(before, policy):
-        targets.set_all(session, project, policy)
+        targets.set_all(session, project, policy, before=before)
     if is_first_time:
         full_tallies.compare_first_only(session, project)
 

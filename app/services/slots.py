@@ -5,6 +5,7 @@ leases while the comparison is locked, so it repairs itself; the queue reads it 
 The locks leave keys alone (FOR NO KEY UPDATE): a row that only names a comparison never waits.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -106,15 +107,17 @@ def locking_compared_in(assignment_id: UUID, annotator_id: UUID) -> Asked:
     return Asked(_ROW_OF_ASSIGNMENT, {"assignment_id": assignment_id, "annotator_id": annotator_id})
 
 
-def lock_all(session: Session, which: ColumnElement[bool]) -> None:
-    """Lock many comparisons, always in one order, so that two who do it cannot deadlock."""
-    session.execute(
+def lock_all(session: Session, which: ColumnElement[bool]) -> Sequence[UUID]:
+    """Lock many comparisons, always in one order, so that two who do it cannot deadlock; gives
+    them."""
+    return session.scalars(
         select(Comparison.id).where(which).order_by(Comparison.id).with_for_update(key_share=True)
-    )
+    ).all()
 
 
 def recount(session: Session, which: ColumnElement[bool]) -> None:
-    """Recompute the open slots of locked comparisons."""
+    """Recompute the open slots of locked comparisons. Of one that is not, PostgreSQL waits for who
+    holds it, and then counts the leases of before."""
     session.flush()
     wanted = Comparison.target - Comparison.judged - _LEASED
     session.execute(

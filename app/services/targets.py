@@ -31,11 +31,15 @@ def are_equal(policy: QueuePolicy, other: QueuePolicy) -> bool:
     return replace(policy, **planted) == other
 
 
-def set_all(session: Session, project: Project, policy: QueuePolicy) -> None:
+def set_all(
+    session: Session, project: Project, policy: QueuePolicy, *, before: QueuePolicy
+) -> None:
     """Set every target by the policy, and the open slots that follow. The caller holds the
     project's lock; the comparisons that change stay locked until the transaction ends."""
     session.flush()
-    if policy.overlap_share == 1 and not policy.overlap_by_tag and policy.adaptive_max is None:
+    # While the policy before is adaptive, a target may change this moment that was right until now.
+    is_adaptive = policy.adaptive_max is not None or before.adaptive_max is not None
+    if policy.overlap_share == 1 and not policy.overlap_by_tag and not is_adaptive:
         _set_uniform(session, project, policy.overlap)
     else:
         _set_each(session, project, policy)
@@ -45,7 +49,10 @@ def set_all(session: Session, project: Project, policy: QueuePolicy) -> None:
         # As the index says it.
         literal_column("assignments.state = 'leased'"),
     )
-    slots.recount(session, Comparison.id.in_(leased))
+    # Locked, and those alone: others may be leased this moment, whose targets are as they were.
+    locked = slots.lock_all(session, Comparison.id.in_(leased))
+    for start in range(0, len(locked), IN_LIST):
+        slots.recount(session, Comparison.id.in_(locked[start : start + IN_LIST]))
 
 
 def _open(target: ColumnElement[int]) -> ColumnElement[int]:

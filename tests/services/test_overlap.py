@@ -16,6 +16,7 @@ from helpers.data import (
     project_of,
     submit,
 )
+from helpers.policy import set_policy
 from sqlalchemy import func, select, text
 
 from app.errors import Conflict, InvalidInput
@@ -152,6 +153,64 @@ def test_ending_leases_never_waits_for_a_comparison_that_somebody_holds(database
 
     cy = add_annotator(database, "Cy")
     assert lease(database, cy, now=LATER) is not None
+
+
+def wait_until_somebody_waits(database, work):
+    """Until a session of the database waits for another one's lock, or the work is done without."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    found = 0
+    while not found and not work.done():
+        with database.reading() as session:
+            found = session.scalar(waiting)
+
+
+# SQLite has one writer at a time, so nobody leases while a policy changes.
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_lease_that_is_given_while_the_policy_changes_is_counted(database):
+    """The comparison has an overlap of its own, so the change leaves its target alone."""
+    make_project(database, pairs=0, overlap=1)
+    import_plain(database, [pair(1, overlap=2, priority=1), pair(2)])
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    held = lease(database, ada)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as session:
+            taken = assignments.lease_next(
+                session, project_of(session), bo, lease_seconds=60, now=NOON
+            )
+            changing = pool.submit(set_overlap, database, 3)
+            wait_until_somebody_waits(database, changing)
+        changing.result()
+
+    with database.reading() as session:
+        both = [session.get_one(Assignment, view.id).comparison_id for view in (held, taken)]
+        comparison = session.get_one(Comparison, both[0])
+        assert both[0] == both[1]
+        assert (comparison.target, comparison.judged, comparison.open_slots) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_conflict_that_is_stored_while_adaptive_overlap_ends_asks_nobody_else(database):
+    make_project(database, pairs=1, overlap=2)
+    set_policy(database, adaptive_max=4)
+    ada, bo = add_annotator(database, "Ada"), add_annotator(database, "Bo")
+    submit(database, ada, lease(database, ada), "tie")
+    view = lease(database, bo)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as session:
+            submission = Submission(verdict="A", idempotency_key="one of its kind")
+            judgments.submit(session, bo, view.id, submission, now=NOON)
+            changing = pool.submit(set_policy, database, adaptive_max=None)
+            wait_until_somebody_waits(database, changing)
+        changing.result()
+
+    with database.reading() as session:
+        (comparison,) = session.scalars(select(Comparison))
+        assert (comparison.target, comparison.judged, comparison.open_slots) == (2, 2, 0)
 
 
 def test_open_slots_are_right_after_overlap_changes_beside_judging_and_importing(database):

@@ -90,6 +90,19 @@ def test_a_judgment_after_its_lease_is_kept_and_marked_late(database):
     assert open_slots(database) == [0]
 
 
+def test_a_judgment_of_a_page_that_was_open_for_weeks_is_kept_too(database):
+    make_project(database, pairs=1)
+    ada = add_annotator(database, "Ada")
+    view = lease(database, ada)
+
+    stored = submit(database, ada, view, now=NOON + timedelta(days=30))
+
+    # 30 days have 2,592,000,000 ms; the column holds 2^31 - 1 at most.
+    assert stored.late
+    with database.reading() as session:
+        assert session.scalar(select(Judgment.wall_ms)) == 2_147_483_647
+
+
 def test_a_judgment_in_time_is_not_late_and_knows_how_long_it_took(database):
     make_project(database, pairs=1)
     ada = add_annotator(database, "Ada")
