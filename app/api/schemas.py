@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.rules.agreement import AgreementReport
 from app.rules.bootstrap import Statistic
+from app.rules.sides import MOST_SIDES
 from app.services.agreement_slices import By
 from app.services.judgments import LONGEST_TEXT, Submission
 
@@ -25,7 +26,6 @@ Slug = Annotated[str, Path(description="The project's name in addresses.")]
 AssignmentId = Annotated[UUID, Path(description="The `id` of the assignment that you took.")]
 
 
-MOST_SIDES = 26
 SidesTied = Annotated[
     list[Annotated[str, Field(pattern=r"^[A-Z]$")]], Field(min_length=1, max_length=MOST_SIDES)
 ]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.errors import InvalidInput
 
+MOST_SIDES = len(ascii_uppercase)
 PLACE = re.compile("[1-9][0-9]?")
 
 
@@ -46,8 +47,10 @@ def ranking_of_places(places: Sequence[str]) -> list[list[str]]:
 
     Raises InvalidInput where one is no whole number from 1 to 99.
     """
-    if len(places) > len(ascii_uppercase):
-        raise InvalidInput(f"{len(places)} places were given; at most 26 responses are shown.")
+    if len(places) > MOST_SIDES:
+        raise InvalidInput(
+            f"{len(places)} places were given; at most {MOST_SIDES} responses are shown."
+        )
     groups: dict[int, list[str]] = {}
     for i, place in enumerate(places):
         if not PLACE.fullmatch(place):

@@ -23,6 +23,7 @@ from typing import Any
 
 from app.errors import InvalidInput
 from app.rules.excerpts import shown
+from app.rules.sides import MOST_SIDES
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 WHOLE = re.compile(r"-?[0-9]{1,7}")
@@ -102,6 +103,11 @@ def parse_record(record: object) -> ImportRow:
         )
     if len(completions) == 1:
         raise InvalidInput("1 completion; a comparison needs two or more")
+    if len(completions) > MOST_SIDES:
+        raise InvalidInput(
+            f"{len(completions)} completions; at most {MOST_SIDES} are compared at once, a letter "
+            "for each; split them"
+        )
     if len({(c.text, c.source) for c in completions}) < len(completions):
         raise InvalidInput("two completions have the same text and source; nothing to compare")
     judgments = [

@@ -117,6 +117,7 @@ def test_a_bad_record_never_stops_the_rest(database, tmp_path):
         ({"completions": ["one", "one"]}, "same text and source"),
         ({"completions": ["one", 2]}, "completion 2 is a number"),
         ({"completions": "one"}, "completions is a text; expected a list"),
+        ({"completions": [f"c{i}" for i in range(27)]}, "27 completions; at most 26 are compared"),
         ({"completions": ["one", "nul\x00"]}, "holds a NUL character"),
         ({"judgments": [{"annotator": "a", "verdict": 3}]}, "verdict is 3; expected 1 to 2"),
         ({"judgments": [{"annotator": "a", "verdict": True}]}, "verdict is True"),

@@ -90,6 +90,19 @@ def test_a_judgment_after_its_lease_is_kept_and_marked_late(database):
     assert open_slots(database) == [0]
 
 
+def test_as_many_responses_as_are_imported_have_a_letter_each(database):
+    make_project(database, pairs=0)
+    many = {"prompt": "Many?", "completions": [f"answer {i}" for i in range(26)]}
+    import_plain(database, [many, {**many, "completions": [*many["completions"], "one more"]}])
+    ada = add_annotator(database, "Ada")
+
+    view = lease(database, ada)
+    assert "".join(side.label for side in view.sides) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    submit(database, ada, view, "Z")
+    # Nobody can be shown 27, and one that is refused for ever would stand before all others.
+    assert lease(database, ada) is None
+
+
 def test_a_judgment_of_a_page_that_was_open_for_weeks_is_kept_too(database):
     make_project(database, pairs=1)
     ada = add_annotator(database, "Ada")
