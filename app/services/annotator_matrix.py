@@ -1,7 +1,7 @@
 """How far every two annotators agree on what both judged, in a project or in a slice of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 from uuid import UUID
@@ -84,10 +84,8 @@ def for_project(
     """The MOST_SHOWN with most judgments, of those whose name holds `name`."""
     counted = {who: sums.totals.counted for who, sums in statistics.annotators().items()}
     kept = range(len(LABELS)) if ties == "with" else DECISIVE
-    cells = {
-        (pair.a, pair.b): Cell(table=pair.labels[np.ix_(kept, kept)]) for pair in statistics.pairs()
-    }
-    return _matrix(session, counted, cells, name)
+    tables = {(pair.a, pair.b): pair.labels for pair in statistics.pairs()}
+    return _matrix(session, counted, tables, kept, name)
 
 
 def for_slice(
@@ -135,34 +133,42 @@ def for_slice(
         )
     )
     counted = np.bincount(given.annotators, minlength=len(people)).tolist()
-    tables = pairs.tables[:, kept][:, :, kept]
-    values = tuple(GRADES[i] for i in kept) if graded else None
-    cells = {
-        (people[a], people[b]): Cell(table=table, values=values)
-        for a, b, table in zip(pairs.first.tolist(), pairs.second.tolist(), tables, strict=True)
+    tables = {
+        (people[a], people[b]): table
+        for a, b, table in zip(
+            pairs.first.tolist(), pairs.second.tolist(), pairs.tables, strict=True
+        )
     }
-    return _matrix(
-        session, dict(zip(people, counted, strict=True)), cells, name, is_cut=found.is_cut
+    matrix = _matrix(
+        session,
+        dict(zip(people, counted, strict=True)),
+        tables,
+        kept,
+        name,
+        values=tuple(GRADES[i] for i in kept) if graded else None,
     )
+    return replace(matrix, is_cut=found.is_cut)
 
 
 def _matrix(
     session: Session,
     counted: Mapping[UUID, int],
-    cells: Mapping[Pair, Cell],
+    tables: Mapping[Pair, Integers],
+    kept: Sequence[int],
     name: str,
     *,
-    is_cut: bool = False,
+    values: tuple[float, ...] | None = None,
 ) -> AnnotatorMatrix:
+    """`kept` are the labels of `tables` that are shown, and `values` theirs."""
     busiest = sorted(counted, key=lambda who: (-counted[who], who))
     people = _named(session, busiest, name.strip())
     shown = people[:MOST_SHOWN]
     wanted = {person.id for person in shown}
-    both_ways: dict[Pair, Cell] = {}
-    for (a, b), cell in cells.items():
+    cells: dict[Pair, Cell] = {}
+    for (a, b), table in tables.items():
         if a in wanted and b in wanted:
-            both_ways[a, b] = both_ways[b, a] = cell
-    return AnnotatorMatrix(people=shown, cells=both_ways, total=len(people), is_cut=is_cut)
+            cells[a, b] = cells[b, a] = Cell(table=table[np.ix_(kept, kept)], values=values)
+    return AnnotatorMatrix(people=shown, cells=cells, total=len(people))
 
 
 def _named(session: Session, annotators: Sequence[UUID], name: str) -> list[Annotator]:

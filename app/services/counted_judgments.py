@@ -91,7 +91,9 @@ def read(
     else:
         # Asked for the project as well, SQLite would look through all of its judgments.
         query = query.where(is_among(session, Judgment.comparison_id, comparisons))
-    for comparison, who, label, strength, *contest in session.connection().execute(query):
+    found: Any = session.connection().execute(query)
+    # One by one, rows take twice as long as all at once.
+    for comparison, who, label, strength, *contest in found if comparisons is None else found.all():
         if comparison != before:
             item, before, seen = item + 1, comparison, set()
         if who in seen:
