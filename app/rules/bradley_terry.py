@@ -134,7 +134,9 @@ def clustered_covariance(contests: Contests, theta: Floats, *, ridge: float = 0.
     bread = np.linalg.inv(information + ridge * np.eye(m) + information.trace() / m**2)
     g = len(names)
     correction = g / (g - 1) if g > 1 else math.nan
-    covariance: Floats = correction * bread @ (scores.T @ scores) @ bread
+    # A product with itself: rounding makes no variance negative.
+    spread = scores @ bread
+    covariance: Floats = correction * spread.T @ spread
     return covariance
 
 

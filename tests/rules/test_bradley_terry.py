@@ -104,6 +104,22 @@ def test_the_sandwich_of_two_sources_by_hand():
     ) @ difference == pytest.approx(2 * 2 / 1.5**2)
 
 
+def test_no_variance_is_negative_by_rounding():
+    """The square root of -7.7e-34 is no number. All that the first source met is in one group, in
+    which it wins as much as it is expected to, so nothing is left for it to vary with."""
+    found = Contests(
+        first=np.array([2, 1, 2, 1]),
+        second=np.array([0, 2, 1, 0]),
+        groups=np.array([2, 0, 3, 2]),
+        wins=np.array([[1, 0, 0], [1, 1, 1], [0, 1, 1], [0, 1, 0]]),
+        n_sources=3,
+    )
+    (theta,) = strengths(found.win_matrix()[None])
+    variances = np.diag(clustered_covariance(found, theta))
+    assert (variances >= 0).all()
+    assert variances[0] == pytest.approx(0, abs=1e-12)
+
+
 def test_a_tie_is_half_a_win_for_each():
     tied = Contests(
         first=np.array([0, 1]),
