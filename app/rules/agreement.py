@@ -160,18 +160,24 @@ def estimate(
 ) -> dict[str, Statistic]:
     """The statistics under their names, each with n and interval.
 
-    A share of independent items that agree or do not has Wilson's interval, which says more than
-    resampling does where all agree.
+    A share of independent items that agree or do not has Wilson's interval. So has one of items
+    that are bound in groups where all agree or none does: resampling could only claim certainty,
+    and as many trials as there are groups are the fewest that it can be.
     """
     estimated = bootstrap(list(wanted.values()), table.groups, table.items, resampling)
     found = dict(zip(wanted, estimated, strict=True))
-    if table.groups is None:
-        for name, statistic in found.items():
-            if wanted[name].trials and statistic.value is not None and statistic.low is not None:
-                share = wilson(statistic.value * statistic.n, statistic.n)
-                found[name] = replace(
-                    statistic, low=share.low, high=share.high, undefined_replicates=0
-                )
+    for name, statistic in found.items():
+        summed, share = wanted[name], statistic.value
+        if not summed.trials or share is None or statistic.low is None:
+            continue
+        if table.groups is None:
+            trials = statistic.n
+        elif share in (0.0, 1.0):
+            trials = len(np.unique(table.groups[summed.counts]))
+        else:
+            continue
+        ends = wilson(share * trials, trials)
+        found[name] = replace(statistic, low=ends.low, high=ends.high, undefined_replicates=0)
     return found
 
 

@@ -274,6 +274,23 @@ def test_where_nobody_ever_disagreed_the_share_is_one_but_not_certain():
     assert found.krippendorff_alpha_nominal.value == 1
 
 
+@pytest.mark.parametrize(("pattern", "share"), [([2, 0, 0, 0], 1.0), ([1, 1, 0, 0], 0.0)])
+def test_where_prompts_bind_items_that_all_agree_or_none_does_each_prompt_is_one_trial(
+    pattern, share
+):
+    found = report_of(np.array([pattern] * 60), np.arange(60) // 2)
+
+    # Wilson of 30 trials: z^2 / (n + z^2) from the end.
+    width = 1.96**2 / (30 + 1.96**2)
+    expected = (1 - width, 1.0) if share else (0.0, width)
+    for name in ("percent_agreement", "percent_agreement_no_ties", "leave_one_out_agreement"):
+        one = getattr(found, name)
+        assert (one.value, one.n, one.reason) == (share, 60, None)
+        assert (one.low, one.high) == pytest.approx(expected, abs=1e-4)
+    few = report_of(np.array([pattern] * 60), np.arange(60) // 4).percent_agreement
+    assert (few.low, few.high, few.reason) == (None, None, "too_few_for_interval")
+
+
 def test_the_seed_and_the_number_of_replicates_are_the_callers():
     counts, _ = votes_with_a_prompt_effect(np.random.default_rng(4), 30)
 
