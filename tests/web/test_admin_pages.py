@@ -268,7 +268,7 @@ def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
 
 def test_annotators_are_listed_with_intervals_or_the_reason_for_none(judged: Site) -> None:
     text = words(admin_of(judged).get("/admin/kitchen/annotators").text)
-    assert "ada 5 2 ties" in text
+    assert "ada latest 2026-03-06 5 2 ties" in text
     assert "75.0 % n 4" in text
     assert "12.3 s" in text
 
