@@ -36,7 +36,10 @@ router = APIRouter(tags=["Judging"])
     responses=described(
         {
             200: {"description": "A comparison, reserved for you.", "model": AssignmentAnswer},
-            204: {"description": "Nothing is left for you."},
+            204: {
+                "description": "Nothing is left for you now. Others may hold the last ones, or an "
+                "admin changes the queue; ask again after a while."
+            },
         },
         404,
         409,
