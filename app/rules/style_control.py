@@ -24,8 +24,11 @@ _MAX_STEPS = 100
 _TOLERANCE = 1e-9
 _FARTHEST = 30.0
 """A logit that is met only on the way to infinity: odds of 1 to 10^13."""
+_LEAST_SPREAD = 0.05
+"""Standard deviation of ln(length ratio) within pairs of sources. Where lengths differ by less than
+one part in twenty, strengths at equal length are a guess far outside of what was seen."""
 _NOTHING_LEFT = 1e-9
-"""Of a covariate's square, once what sources (and length) explain is taken off."""
+"""Of the square of sides, once what sources and length explain is taken off."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +75,7 @@ def fit(contests: ShownContests) -> StyleControl:
     """Maximum likelihood by Newton's method.
 
     Undefined without judgments (`no_contests`), where sources never met (`not_connected`), where
-    all completions are equally long (`one_value`), where the source tells the length
+    all completions are about equally long (`one_value`), where the source tells the length
     (`length_is_source`) or the side (`side_is_source`), and where something decides every verdict,
     so that the maximum lies at infinity (`no_maximum`).
     """
@@ -129,16 +132,22 @@ def _unidentified(contests: ShownContests, design: sparse.csr_array) -> str | No
     products = _information(design, np.ones(len(contests.won)))
     if len(components(-np.minimum(products[:m, :m], 0))) > 1:
         return "not_connected"
-    if products[m, m] == 0:
+    least = _LEAST_SPREAD**2 * len(contests.won)
+    if products[m, m] <= least:
         return "one_value"
-    for column, reason in ((m, "length_is_source"), (m + 1, "side_is_source")):
-        if column < len(products):
-            before, own = products[:column, :column], products[column, column]
-            along = products[:column, column]
-            left = own - along @ np.linalg.pinv(before, rcond=1e-12, hermitian=True) @ along
-            if left <= _NOTHING_LEFT * own:
-                return reason
+    if _left(products, m) <= least:
+        return "length_is_source"
+    has_sides = len(products) > m + 1
+    if has_sides and _left(products, m + 1) <= _NOTHING_LEFT * products[m + 1, m + 1]:
+        return "side_is_source"
     return None
+
+
+def _left(products: Floats, column: int) -> float:
+    """Of a column's sum of squares, what those before it do not explain."""
+    along = products[:column, column]
+    before = np.linalg.pinv(products[:column, :column], rcond=1e-12, hermitian=True)
+    return float(products[column, column] - along @ before @ along)
 
 
 def _maximum(design: sparse.csr_array, won: Floats, m: int) -> Floats | None:

@@ -7,7 +7,7 @@ REASONS = {
     "too_few_for_interval": "too few independent prompts or comparisons for an interval",
     "no_ties": "there are no ties",
     "too_few_judgments": "too few judgments for an interval",
-    "one_value": "all responses are equally long",
+    "one_value": "all responses are about equally long",
     "one_outcome": "it always came out the same way",
     "no_order": "no order of the verdicts",
     "no_shown_sides": "no side recorded",
@@ -20,7 +20,7 @@ REASONS = {
     "pairs_share_judgments": "pairs share judgments",
     "separated": "one side or length decides every verdict",
     "no_maximum": "length, a side or a source decides every verdict",
-    "length_is_source": "each source always differs as much in length from every other, "
+    "length_is_source": "each source differs by about as much in length wherever it meets another, "
     "so that the two cannot be told apart",
     "side_is_source": "sources always stood on the same sides, so that the two cannot be told "
     "apart",

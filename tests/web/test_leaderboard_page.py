@@ -154,7 +154,7 @@ def test_models_of_a_large_project_are_renewed_behind_the_page_which_says_how_ol
         "The models of this large project are not fitted yet. The models are being renewed" in text
     )
     text = words(reviewer.get("/admin/kitchen/leaderboard").text)
-    assert "undefined: all responses are equally long" in text
+    assert "undefined: all responses are about equally long" in text
     assert "Fitted 2026-03-02 12:00 UTC to 4 judgments." in text
     assert "being renewed" not in text
     # What is kept is shown, with its age, until a tenth more judgments are there.
@@ -168,4 +168,4 @@ def test_what_has_one_length_says_why_nothing_is_told_at_equal_length(
 ) -> None:
     add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
     text = words(reviewer.get("/admin/kitchen/leaderboard").text)
-    assert "at equal length are undefined: all responses are equally long" in text
+    assert "at equal length are undefined: all responses are about equally long" in text
