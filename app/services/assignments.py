@@ -142,10 +142,11 @@ def lease_next(
     """The annotator's live lease, or a new one; None when nothing is left for them. Raises
     GuidelineUnread where they have to read the current guideline first. `last` says that the
     transaction does nothing else after it."""
-    readings, turns, block, expired, leased = run_all(
+    turns, block, readings, expired, leased = run_all(
         session,
-        guidelines.asking_whether_read(project, annotator),
         *queue.taking_turn(project, annotator),
+        # After the turn: a version may be published while another tab has it.
+        guidelines.asking_whether_read(project, annotator),
         slots.expired_leases(project, now=now),
         Asked(_LIVE, {"annotator_id": annotator.id, "project_id": project.id}),
     )

@@ -20,9 +20,11 @@ from helpers.policy import set_policy
 from sqlalchemy import func, select, text
 
 from app.errors import Conflict, InvalidInput
+from app.models.accounts import Annotator
 from app.models.judgments import Assignment, AssignmentState, Judgment
 from app.models.projects import Comparison
-from app.services import assignments, judgments, projects, slots
+from app.services import assignments, guidelines, judgments, projects, slots
+from app.services.guidelines import GuidelineUnread
 from app.services.judgments import Submission
 
 LATER = NOON + timedelta(hours=1)
@@ -211,6 +213,28 @@ def test_a_conflict_that_is_stored_while_adaptive_overlap_ends_asks_nobody_else(
     with database.reading() as session:
         (comparison,) = session.scalars(select(Comparison))
         assert (comparison.target, comparison.judged, comparison.open_slots) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_guideline_that_is_published_while_somebody_waits_for_their_turn_is_read_first(database):
+    make_project(database, pairs=2, guideline="Be fair.")
+    ada = add_annotator(database, "Ada")
+    submit(database, ada, lease(database, ada))
+
+    def ask():
+        with database.writing() as session:
+            assignments.lease_next(session, project_of(session), ada, lease_seconds=60, now=LATER)
+
+    with ThreadPoolExecutor(1) as pool:
+        # As another tab of theirs does.
+        with database.writing() as session:
+            session.get_one(Annotator, ada.id, with_for_update=True)
+            asking = pool.submit(ask)
+            wait_until_somebody_waits(database, asking)
+            with database.writing() as other:
+                guidelines.publish(other, project_of(other), "Be kind.", by=None, now=NOON)
+        with pytest.raises(GuidelineUnread, match="version 2"):
+            asking.result()
 
 
 def test_open_slots_are_right_after_overlap_changes_beside_judging_and_importing(database):
