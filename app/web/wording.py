@@ -25,7 +25,7 @@ REASONS = {
     "side_is_source": "sources always stood on the same sides, so that the two cannot be told "
     "apart",
     "one_time": "one week only",
-    "no_contests": "no source was compared with another",
+    "no_contests": "no two responses from different sources were compared",
     "not_connected": "some sources never lost to, or were never compared with, others",
     "not_resampled": "too few resamples have a value for an interval",
     "needs_three_labels": "fewer than 20 comparisons have three verdicts without a tie",

@@ -109,7 +109,7 @@ def test_agreement_shows_every_statistic_with_n_and_says_why_one_has_no_interval
     assert page.count('class="big num faint"') == 4
     assert 'class="big num"' not in page
     assert "The latter cannot be told: fewer than eight annotators." in text
-    assert "9 judgments by 2 annotators on 5 comparisons ; 4 of these" in text
+    assert "9 judgments by 2 annotators on 5 comparisons of two responses; 4 of these" in text
 
 
 def test_agreement_tells_of_other_annotators_where_eight_share_comparisons(judged: Site) -> None:

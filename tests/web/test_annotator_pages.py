@@ -71,7 +71,7 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
         # Nobody changes a source, so sums and fits that know it have to be told.
         statistics.forget(session, projects.by_slug(session, "kitchen").id, now=NOON)
     text = page_of_ada(visit)
-    reason = "no source was compared with another"
+    reason = "no two responses from different sources were compared"
     assert f"Sees differences {reason} Leans left {reason}" in text
 
 

@@ -76,7 +76,7 @@ def test_sources_that_cannot_be_compared_are_listed_by_part(site: Site, reviewer
 
 def test_without_judgments_the_page_says_what_is_missing(reviewer: Visit) -> None:
     text = words(reviewer.get("/admin/kitchen/leaderboard").text)
-    assert "No source is ranked yet: no source was compared with another" in text
+    assert "No source is ranked yet: no two responses from different sources were compared" in text
 
 
 def test_a_hostile_name_of_a_source_is_text(site: Site, reviewer: Visit) -> None:

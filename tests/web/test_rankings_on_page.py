@@ -46,3 +46,29 @@ def test_rankings_have_a_card_once_there_are_some(site: Site) -> None:
     assert shown["Pairs, without ties"].startswith("66.7 %")
     assert shown["Same best"].startswith("100")
     assert shown["Kendall’s W"].startswith("0.75")
+
+
+def test_pages_of_rankings_alone_do_not_say_that_nothing_was_judged(site: Site) -> None:
+    site.person("ada")
+    reviewer = site.signed_in("grace", Role.REVIEWER)
+    three = {"prompt": "Rank 0?", "completions": ["a 0", "b 0", "c 0"]}
+    assert not import_plain(site.database, [three], slug="kitchen").rejected
+    with site.database.writing() as session:
+        rank(session, 0, "ada", "a b c")
+        project = projects.by_slug(session, "kitchen")
+        full_tallies.rebuild(session, project, queue.policy_of(project))
+
+    def words(page: str) -> str:
+        main = reviewer.get(f"/admin/kitchen/{page}").text.split("<main")[1]
+        return " ".join(re.sub(r"<[^>]*>", " ", main).split())
+
+    agreement, planning = words("agreement"), words("planning")
+    assert "Ranking 100.0 % 1" in planning
+    assert "Strength of preferences No preference yet." in planning
+    missing = "undefined: no comparison has two such judgments yet."
+    assert f"How often a single label is right is {missing}" in planning
+    assert f"the agreement, which is {missing}" in planning
+    assert "Verdict shares No judgment of two responses yet." in agreement
+    for text in (agreement, planning, words("leaderboard")):
+        assert "No judgment yet." not in text
+    assert "no two responses from different sources were compared" in words("leaderboard")
