@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -14,7 +15,7 @@ from app.models.accounts import Annotator, AnnotatorKind
 from app.rules.bootstrap import Statistic
 from app.rules.project_statistics import ProjectStatistics
 from app.services import agreement, comparisons, overview, pay, planning, projects, statistics
-from app.services.planning import Plan
+from app.services.planning import Left, Plan
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -26,6 +27,8 @@ router = APIRouter(prefix="/admin/{slug}/planning")
 
 TARGET = "3"
 """In percent points."""
+STEPS = 6
+"""Of a forecast, between today and its end."""
 
 
 @router.get("")
@@ -81,6 +84,7 @@ def _shown(
         "plan": plan,
         "overview": progress,
         "chart": _widths(plan),
+        "forecast": forecast(plan.left, now.date()),
         "target": f"{100 * half_width:g}",
         "kinds": list(AnnotatorKind),
         "waiting": sums.waiting,
@@ -115,6 +119,34 @@ def _widths(plan: Plan) -> LineChart | None:
     ]
     now = [(math.log(plan.agreement.n), "now")] if plan.agreement.n else []
     return line_chart(given, marks=now, also=(0.0, plan.target.half_width))
+
+
+def forecast(left: Left, today: date) -> LineChart | None:
+    """Judgments still wanted, day by day until the latest end, or to twice the expected time where
+    that has no upper limit; None without an end to go to."""
+    days = left.days
+    if not left.judgments or days.value is None or left.end is None:
+        return None
+    last = days.value if days.low is None else 2 * days.value
+    if left.latest is not None and days.high is not None:
+        last = days.high
+
+    def wanted(after: float, until: float | None) -> float:
+        """After so many days, at the pace that ends in `until`; no pace where that is None."""
+        return left.judgments * (1 - (0.0 if until is None else min(1.0, after / until)))
+
+    given = []
+    for step in range(STEPS + 1):
+        # Whole days, as dates are.
+        after = math.ceil(last * step / STEPS)
+        ends = (None, None)
+        if days.low is not None:
+            ends = (wanted(after, days.low), wanted(after, days.high))
+        statistic = Statistic(value=wanted(after, days.value), low=ends[0], high=ends[1], n=days.n)
+        day = today + timedelta(days=after)
+        if not given or given[-1].at < day.toordinal():
+            given.append(Given(day.toordinal(), day.isoformat(), statistic))
+    return line_chart(given, also=(0.0,))
 
 
 def _money(amount: float, currency: str) -> str:

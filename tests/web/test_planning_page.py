@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,11 @@ from helpers.web import Site, Visit, make_site
 from sqlalchemy import select
 
 from app.models.accounts import AuditEntry, Role
+from app.rules.bootstrap import Statistic
+from app.services import assignments, judgments, projects
+from app.services.judgments import Submission
+from app.services.planning import LONGEST_FORECAST, Left
+from app.web.planning import forecast
 
 PAGE = f"/admin/{SLUG}/planning"
 FORM = {"currency": "EUR", "person_amount": "0.35", "person_per": "judgment"}
@@ -114,3 +120,76 @@ def test_a_project_without_judgments_says_what_is_missing(office: Site, admin: V
     text = words(admin.get("/admin/kitchen/planning").text)
     assert "Expected end: undefined, nothing was judged here in these days." in text
     assert "Undefined: no comparison has two such judgments yet" in text
+
+
+TODAY = date(2026, 3, 2)
+
+
+def left_of(judgments: int, *, value: float | None, low=None, high=None, reason=None) -> Left:
+    def day(days: float | None) -> date | None:
+        return None if days is None or days > LONGEST_FORECAST else TODAY + timedelta(days=days)
+
+    return Left(
+        judgments=judgments, is_estimated=False, cost=None, end=day(value), earliest=day(low),
+        latest=day(high), days=Statistic(value=value, low=low, high=high, n=9, reason=reason),
+    )  # fmt: skip
+
+
+def told(left: Left) -> list[tuple[str, float | None, float | None, float | None]]:
+    found = forecast(left, TODAY)
+    assert found is not None
+    said = [(one.given.label, one.given.statistic) for one in found.points]
+    return [
+        (label, *(None if end is None else round(end, 9) for end in (one.value, one.low, one.high)))
+        for label, one in said
+    ]
+
+
+def test_a_forecast_goes_down_at_the_mean_pace_and_at_both_ends_of_its_interval() -> None:
+    # 120 judgments, at 10 a day in 12 days; at 20 a day in 6, at 5 a day in 24.
+    found = told(left_of(120, value=12.0, low=6.0, high=24.0))
+    assert found == [
+        ("2026-03-02", 120, 120, 120), ("2026-03-06", 80, 40, 100), ("2026-03-10", 40, 0, 80),
+        ("2026-03-14", 0, 0, 60), ("2026-03-18", 0, 0, 40), ("2026-03-22", 0, 0, 20),
+        ("2026-03-26", 0, 0, 0),
+    ]  # fmt: skip
+
+
+def test_a_forecast_whose_slowest_pace_is_none_goes_to_twice_the_expected_time() -> None:
+    found = told(left_of(120, value=12.0, low=6.0, reason="pace_too_uneven"))
+    assert found[3] == ("2026-03-14", 0, 0, 120)
+    assert found[-1] == ("2026-03-26", 0, 0, 120)
+
+
+def test_a_forecast_of_few_days_has_no_interval_and_each_day_once() -> None:
+    found = told(left_of(30, value=3.0, reason="too_few_for_interval"))
+    assert found == [
+        ("2026-03-02", 30, None, None), ("2026-03-03", 20, None, None),
+        ("2026-03-04", 10, None, None), ("2026-03-05", 0, None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("judgments", "days"), [(0, 0.0), (5, None), (5, float(LONGEST_FORECAST + 1))]
+)
+def test_without_an_end_to_go_to_there_is_no_forecast(judgments: int, days: float | None) -> None:
+    assert forecast(left_of(judgments, value=days), TODAY) is None
+
+
+def test_the_forecast_is_a_plot_with_a_table_where_there_is_a_pace(site: Site) -> None:
+    person = site.person("ada")
+    now = datetime.now(UTC)
+    with site.database.writing() as session:
+        project = projects.by_slug(session, "kitchen")
+        then = now - timedelta(days=1)
+        view = assignments.lease_next(session, project, person, lease_seconds=600, now=then)
+        assert view is not None
+        submission = Submission(verdict="A", idempotency_key="one a day")
+        judgments.submit(session, person, view.id, submission, now=then)
+    page = site.signed_in("boss", Role.ADMIN).get("/admin/kitchen/planning").text
+    # One of five was judged in the one whole day there is, so four are left, for four days.
+    end = (now + timedelta(days=4)).date()
+    card = page.split("<h2>Forecast</h2>")[1].split("</section>")[0]
+    assert card.count('class="point"') == 5
+    assert f'aria-label="{end}: 0, n 1"' in card
+    assert f"{now.date()} 4 too few" in words("<main" + card)
