@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -135,14 +136,14 @@ def forecast(left: Left, today: date) -> LineChart | None:
         """After so many days, at the pace that ends in `until`; no pace where that is None."""
         return left.judgments * (1 - (0.0 if until is None else min(1.0, after / until)))
 
-    given = []
+    given: list[Given] = []
     for step in range(STEPS + 1):
         # Whole days, as dates are.
         after = math.ceil(last * step / STEPS)
-        ends = (None, None)
+        statistic = Statistic(value=wanted(after, days.value), n=days.n)
         if days.low is not None:
-            ends = (wanted(after, days.low), wanted(after, days.high))
-        statistic = Statistic(value=wanted(after, days.value), low=ends[0], high=ends[1], n=days.n)
+            low, high = wanted(after, days.low), wanted(after, days.high)
+            statistic = replace(statistic, low=low, high=high)
         day = today + timedelta(days=after)
         if not given or given[-1].at < day.toordinal():
             given.append(Given(day.toordinal(), day.isoformat(), statistic))
