@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
+from app import behind
 from app.api.access import Annotating, DatabaseDep, Exporting, Reading, ReadingOthers
 from app.api.answers import NDJSON, described, lines
 from app.api.schemas import (
@@ -121,7 +122,7 @@ def show_agreement(
             versions = guidelines.versions(session, project)
         counted = agreement.counted_of(project)
         found |= agreement_slices.answer(sums, Dimension(by), versions, counted=counted)
-    catch_up = BackgroundTask(statistics.catch_up, database, project.id, now=now)
+    catch_up = BackgroundTask(behind.start, database, statistics.catch_up, project.id)
     return JSONResponse(found, background=catch_up if sums.waiting else None)
 
 

@@ -1,5 +1,5 @@
 """When the models of a large project are fitted anew: by one process at a time, off the pages' way
-(`app/web/renewing.py`).
+(`app/behind.py`).
 
 A page that shows fits of a tenth fewer judgments than there are has them renewed once it is sent.
 Whoever fits says so in a row of `model_fits` that names no figure; who finds it leaves the work.

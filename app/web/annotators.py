@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 from starlette.background import BackgroundTask
 
+from app import behind
 from app.db import utc_now
 from app.models.projects import Project
 from app.rules.bootstrap import FEWEST_UNITS
@@ -27,7 +28,7 @@ from app.services import (
     tallies,
 )
 from app.services.annotator_models import DAWID_SKENE
-from app.web import comparison_query, readings, renewing
+from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
 from app.web.agreement import VERDICTS
 from app.web.charts.lines import Given, LineChart, line_chart
@@ -143,7 +144,7 @@ def fit_models(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Respons
     return RedirectResponse(
         f"/admin/{slug}/annotators?sort=skill",
         status_code=303,
-        background=BackgroundTask(renewing.start, database, slug),
+        background=BackgroundTask(behind.start, database, model_renewal.renew, slug),
     )
 
 

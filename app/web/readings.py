@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import Response
 from starlette.background import BackgroundTask, BackgroundTasks
 
+from app import behind
 from app.db import Database, utc_now
 from app.models.accounts import Annotator
 from app.rules.project_statistics import ProjectStatistics
-from app.services import audit, judgment_readings, statistics
+from app.services import audit, judgment_readings, model_renewal, statistics
 from app.services.model_renewal import Renewal
-from app.web import renewing
 
 
 def write_down(
@@ -46,7 +46,7 @@ def catching_up(
     """The answer; judgments that its statistics lack are folded once it is sent."""
     if found.waiting:
         response.background = BackgroundTask(
-            statistics.catch_up, database, project_id, now=utc_now()
+            behind.start, database, statistics.catch_up, project_id
         )
     return response
 
@@ -57,6 +57,6 @@ def renewing_models(
     """The answer; models that are outdated are fitted once it is sent."""
     if renewal.is_due:
         first = [response.background] if response.background else []
-        task = BackgroundTask(renewing.start, database, slug)
+        task = BackgroundTask(behind.start, database, model_renewal.renew, slug)
         response.background = BackgroundTasks([*first, task])
     return response

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.api import ndjson, program
 from helpers.data import pair
+from helpers.processes import wait_for_what_pages_began
 from helpers.web import Site
 from sqlalchemy import select
 
@@ -176,7 +177,9 @@ def test_slices_catch_up_with_judgments_that_wait(
         given = {"verdict": "A", "idempotency_key": f"key-{taken}"}
         assert ada.post(f"/assignments/{taken}/judgment", given).status_code == 201
 
-    first, second = (root.get("/projects/kitchen/agreement?by=week").json() for _ in range(2))
+    first = root.get("/projects/kitchen/agreement?by=week").json()
+    assert wait_for_what_pages_began() == 1
+    second = root.get("/projects/kitchen/agreement?by=week").json()
 
     assert (first["waiting"], second["waiting"]) == (2, 0)
     assert [one["comparisons"] for one in first["slices"] + second["slices"]] == [1, 3]

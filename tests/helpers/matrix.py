@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from multiprocessing import active_children
 from typing import Any
 from uuid import UUID, uuid4
 
+from helpers.processes import wait_for_what_pages_began
 from helpers.routes import BODIES, NAMED, Case, Kind, Route
 from helpers.web import GUIDELINE, NOON, PASSWORD, Site
 from sqlalchemy import event, select
@@ -159,9 +159,8 @@ class Matrix:
 
     def state(self) -> dict[str, set[str]]:
         """Every row that a refused request must leave alone."""
-        # What an allowed page began to renew in a process of its own is that page's doing.
-        for process in active_children():
-            process.join()
+        # What an allowed page began in a process of its own is that page's doing.
+        wait_for_what_pages_began()
         found = {}
         with self.site.database.engine.connect() as connection:
             for table in tables.metadata.sorted_tables:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import active_children
 from pathlib import Path
 
 POLL_SECONDS = 0.05
@@ -33,6 +34,16 @@ def is_running(pid: int) -> bool:
         command = ["ps", "-o", "stat=", "-p", str(pid)]
         state = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
     return bool(state) and not state.startswith("Z")
+
+
+def wait_for_what_pages_began() -> int:
+    """Work that requests to an application in this process left to others (`app/behind.py`) is
+    done; how many pieces there were."""
+    begun = active_children()
+    for process in begun:
+        process.join(60)
+        assert process.exitcode == 0, f"{process.name}: exit code {process.exitcode}"
+    return len(begun)
 
 
 def free_port() -> int:

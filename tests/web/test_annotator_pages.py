@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 
 import pytest
+from helpers.processes import wait_for_what_pages_began
 from helpers.web import NOON, QUESTIONS, Site, Visit
 from sqlalchemy import update
 
@@ -76,9 +76,7 @@ def test_the_page_of_an_annotator_tells_models_and_sides_or_why_there_are_none(
 
 
 def wait_for_the_fit() -> None:
-    (process,) = multiprocessing.active_children()
-    process.join(60)
-    assert process.exitcode == 0
+    assert wait_for_what_pages_began() == 1
 
 
 def test_the_list_says_in_how_many_judgments_somebody_is_right_with_n(judged: Site) -> None:

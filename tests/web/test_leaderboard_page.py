@@ -3,10 +3,10 @@ import re
 import pytest
 from helpers.web import NOON, Site, Visit
 
+from app import behind
 from app.models.accounts import Role
-from app.services import annotator_models, counted_judgments, imports, model_renewal
+from app.services import annotator_models, counted_judgments, imports
 from app.services.import_files import Record
-from app.web import renewing
 
 
 def words(html: str) -> str:
@@ -145,9 +145,7 @@ def test_models_of_a_large_project_are_renewed_behind_the_page_which_says_how_ol
     monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 3)
     add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
     # In this process and at a known moment; that a real one starts is a test of annotators' pages.
-    monkeypatch.setattr(
-        renewing, "start", lambda database, slug: model_renewal.renew(database, slug, now=NOON)
-    )
+    monkeypatch.setattr(behind, "start", lambda database, work, key: work(database, key, now=NOON))
     text = words(reviewer.get("/admin/kitchen/leaderboard").text)
     assert "Strengths at equal length are undefined: not fitted yet" in text
     assert (

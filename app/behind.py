@@ -1,0 +1,51 @@
+"""Work that a page begins and nobody waits for, in a process of its own.
+
+Over millions of judgments it takes seconds or minutes of Python: in a thread those would be taken
+from everybody who judges, and a server that is told to stop would wait for them.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime
+from multiprocessing import active_children, get_context
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from app.db import Database, utc_now
+
+NICENESS = 10
+
+Key_contra = TypeVar("Key_contra", str, UUID, contravariant=True)
+
+
+class Work(Protocol[Key_contra]):
+    """A function of a module: the other process finds it by its name."""
+
+    __name__: str
+
+    def __call__(self, database: Database, key: Key_contra, /, *, now: datetime) -> object: ...
+
+
+def start(database: Database, work: Work[Key_contra], key: Key_contra) -> None:
+    """It ends with this process, and comes after everything else that wants a processor.
+
+    key is the project's. One at a time of the same work: who asks again while it is done would
+    start Pythons that only find that somebody does it.
+    """
+    name = f"{work.__name__} {key} in {database.url}"
+    if any(process.name == name for process in active_children()):
+        return
+    address = database.url.render_as_string(hide_password=False)
+    # Told through a pipe: an address may hold a password, and command lines are for all to read.
+    spawn = get_context("spawn")
+    spawn.Process(target=_do, args=(address, work, key), name=name, daemon=True).start()
+
+
+def _do(address: str, work: Work[Key_contra], key: Key_contra) -> None:
+    with suppress(OSError, AttributeError):
+        os.nice(NICENESS)
+    database = Database(address)
+    work(database, key, now=utc_now())
+    database.dispose()
