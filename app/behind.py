@@ -7,6 +7,8 @@ from everybody who judges, and a server that is told to stop would wait for them
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from contextlib import suppress
 from datetime import datetime
 from multiprocessing import active_children, get_context
@@ -44,6 +46,8 @@ def start(database: Database, work: Work[Key_contra], key: Key_contra) -> None:
 
 
 def _do(address: str, work: Work[Key_contra], key: Key_contra) -> None:
+    # What began it may end before it: it then leaves nothing half done, as an exception would.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with suppress(OSError, AttributeError):
         os.nice(NICENESS)
     database = Database(address)

@@ -73,16 +73,25 @@ def _are_outdated(fitted: Sequence[int], statistics: ProjectStatistics) -> bool:
 def renew(database: Database, slug: str, *, now: datetime) -> bool:
     """Fit all models anew, unless somebody does; whether it was done.
 
-    What fails keeps its claim for an hour, so that not every page tries again.
+    What fails keeps its claim for an hour, so that not every page tries again; what is told to stop
+    leaves none.
     """
     with database.writing() as session:
         project_id = projects.by_slug(session, slug).id
         if not _claim(session, project_id, now):
             return False
-    annotator_models.fit(database, slug, now=now)
+    try:
+        annotator_models.fit(database, slug, now=now)
+    except SystemExit:
+        _leave(database, project_id)
+        raise
+    _leave(database, project_id)
+    return True
+
+
+def _leave(database: Database, project_id: UUID) -> None:
     with database.writing() as session:
         session.execute(_of_claim(delete(ModelFit), project_id))
-    return True
 
 
 def _claim(session: Session, project_id: UUID, now: datetime) -> bool:

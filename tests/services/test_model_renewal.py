@@ -107,3 +107,17 @@ def test_who_fails_keeps_the_others_from_trying_for_an_hour(
     assert renewal_of(large, now=after) == Renewal(since=None, is_due=True)
     assert model_renewal.renew(large, "p", now=after)
     assert renewal_of(large, now=after) == Renewal(since=None, is_due=False)
+
+
+def test_who_is_told_to_stop_leaves_the_fits_to_others(
+    large: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        raise SystemExit(1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(annotator_models, "fit", end)
+        with pytest.raises(SystemExit):
+            model_renewal.renew(large, "p", now=LATER)
+    assert renewal_of(large) == Renewal(since=None, is_due=True)
+    assert model_renewal.renew(large, "p", now=LATER)
