@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -12,22 +12,23 @@ from helpers.processes import poll_until
 from app import behind
 from app.db import Database
 
-
-def work_for_long(database: Database, key: str, *, now: datetime) -> None:
-    """Writes down in the file `key` that it began, and that it was told to stop."""
-    path = Path(key)
-    try:
-        path.write_text("began")
-        signal.pause()
-    except SystemExit:
-        path.write_text("tidied up")
-        raise
+FOR_LONG = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c"
 
 
-def test_work_that_is_told_to_stop_tidies_up_and_is_begun_once(tmp_path: Path) -> None:
+def ask_for_long(database: Database, key: str, *, now: datetime) -> None:
+    """Writes into the file `key` that it began, then waits in one query that never ends."""
+    Path(key).write_text("began")
+    sqlite3.connect(":memory:").execute(FOR_LONG)
+
+
+def tidy_up(database: Database, key: str, *, now: datetime) -> None:
+    Path(key).write_text("tidied up")
+
+
+def test_work_is_begun_once_and_when_it_is_stopped_amid_a_query_tidied_up(tmp_path: Path) -> None:
     database, note = Database(f"sqlite:///{tmp_path}/none.db"), tmp_path / "note"
     for _ in range(2):
-        behind.start(database, work_for_long, str(note))
+        behind.start(database, ask_for_long, str(note), when_stopped=tidy_up)
     (process,) = multiprocessing.active_children()
     poll_until(lambda: note.exists() and note.read_text() == "began", "the work to begin")
 

@@ -73,24 +73,22 @@ def _are_outdated(fitted: Sequence[int], statistics: ProjectStatistics) -> bool:
 def renew(database: Database, slug: str, *, now: datetime) -> bool:
     """Fit all models anew, unless somebody does; whether it was done.
 
-    What fails keeps its claim for an hour, so that not every page tries again; what is told to stop
-    leaves none.
+    What fails keeps its claim for an hour, so that not every page tries again; what is stopped is
+    to `leave` it.
     """
     with database.writing() as session:
         project_id = projects.by_slug(session, slug).id
         if not _claim(session, project_id, now):
             return False
-    try:
-        annotator_models.fit(database, slug, now=now)
-    except SystemExit:
-        _leave(database, project_id)
-        raise
-    _leave(database, project_id)
+    annotator_models.fit(database, slug, now=now)
+    leave(database, slug, now=now)
     return True
 
 
-def _leave(database: Database, project_id: UUID) -> None:
+def leave(database: Database, slug: str, *, now: datetime) -> None:
+    """Give the claim up, so that others may fit."""
     with database.writing() as session:
+        project_id = projects.by_slug(session, slug).id
         session.execute(_of_claim(delete(ModelFit), project_id))
 
 

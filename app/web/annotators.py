@@ -144,7 +144,9 @@ def fit_models(admin: CurrentAdmin, database: DatabaseDep, slug: str) -> Respons
     return RedirectResponse(
         f"/admin/{slug}/annotators?sort=skill",
         status_code=303,
-        background=BackgroundTask(behind.start, database, model_renewal.renew, slug),
+        background=BackgroundTask(
+            behind.start, database, model_renewal.renew, slug, when_stopped=model_renewal.leave
+        ),
     )
 
 

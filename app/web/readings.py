@@ -57,6 +57,8 @@ def renewing_models(
     """The answer; models that are outdated are fitted once it is sent."""
     if renewal.is_due:
         first = [response.background] if response.background else []
-        task = BackgroundTask(behind.start, database, model_renewal.renew, slug)
+        task = BackgroundTask(
+            behind.start, database, model_renewal.renew, slug, when_stopped=model_renewal.leave
+        )
         response.background = BackgroundTasks([*first, task])
     return response

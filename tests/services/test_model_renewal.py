@@ -109,15 +109,20 @@ def test_who_fails_keeps_the_others_from_trying_for_an_hour(
     assert renewal_of(large, now=after) == Renewal(since=None, is_due=False)
 
 
-def test_who_is_told_to_stop_leaves_the_fits_to_others(
+def test_who_is_stopped_leaves_the_fits_to_others(
     large: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def end(*_: object, **__: object) -> None:
-        raise SystemExit(1)
+    class Stopped(BaseException):
+        """Nothing else is done."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr(annotator_models, "fit", end)
-        with pytest.raises(SystemExit):
+        patched.setattr(annotator_models, "fit", stop)
+        with pytest.raises(Stopped):
             model_renewal.renew(large, "p", now=LATER)
+    assert renewal_of(large) == Renewal(since=LATER, is_due=False)
+    model_renewal.leave(large, "p", now=LATER)
     assert renewal_of(large) == Renewal(since=None, is_due=True)
     assert model_renewal.renew(large, "p", now=LATER)

@@ -145,7 +145,9 @@ def test_models_of_a_large_project_are_renewed_behind_the_page_which_says_how_ol
     monkeypatch.setattr(annotator_models, "FITTED_UP_TO", 3)
     add_contests(site, [("big", "small", 1)] * 3 + [("small", "big", 1)])
     # In this process and at a known moment; that a real one starts is a test of annotators' pages.
-    monkeypatch.setattr(behind, "start", lambda database, work, key: work(database, key, now=NOON))
+    monkeypatch.setattr(
+        behind, "start", lambda database, work, key, **_: work(database, key, now=NOON)
+    )
     text = words(reviewer.get("/admin/kitchen/leaderboard").text)
     assert "Strengths at equal length are undefined: not fitted yet" in text
     assert (
