@@ -44,6 +44,7 @@ def batch_of(judgments: Judgments) -> Batch:
             annotator=annotator,
             kind=nothing,
             says=SAYS[label],
+            best=SAYS[label],
             strength=np.where(label < 2, 1 + annotator % 3, 0),
             first_shown=annotator % 2,
             layout=nothing,
