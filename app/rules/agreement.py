@@ -6,7 +6,7 @@ labels that are ties are dropped, and an item counts if two labels or more are l
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 
@@ -168,7 +168,7 @@ def estimate(
     found = dict(zip(wanted, estimated, strict=True))
     for name, statistic in found.items():
         summed, share = wanted[name], statistic.value
-        if not summed.trials or share is None or statistic.low is None:
+        if not summed.trials or share is None or statistic.reason not in (None, "no_variation"):
             continue
         if table.groups is None:
             trials = statistic.n
@@ -177,7 +177,7 @@ def estimate(
         else:
             continue
         ends = wilson(share * trials, trials)
-        found[name] = replace(statistic, low=ends.low, high=ends.high, undefined_replicates=0)
+        found[name] = Statistic(value=share, low=ends.low, high=ends.high, n=statistic.n)
     return found
 
 

@@ -23,6 +23,9 @@ FEWEST_UNITS = 20
 _CELLS_AT_ONCE = 4_000_000
 _MULTINOMIAL_COST = 30
 """Drawing how often one of several distinct rows comes costs as much as drawing this many units."""
+_ROUNDING = 1e-12
+"""Where resamples differ by no more, all units are alike. They say nothing of others that are not,
+and an interval without width would claim to be certain."""
 _FEW_GROUPS = 256
 """Draws of at most so many units are kept, for the next statistics: a page has dozens of slices."""
 
@@ -135,6 +138,8 @@ def _statistic(
     if not len(defined) or undefined > len(defined):
         reason = "not_resampled"
         return Statistic(value=value, n=n, reason=reason, undefined_replicates=undefined)
+    if np.ptp(defined) <= _ROUNDING:
+        return Statistic(value=value, n=n, reason="no_variation", undefined_replicates=undefined)
     low, high = np.percentile(defined, [2.5, 97.5])
     return Statistic(
         value=value, low=float(low), high=float(high), n=n, undefined_replicates=undefined

@@ -27,6 +27,7 @@ REASONS = {
     "one_time": "one week only",
     "no_contests": "no two responses from different sources were compared",
     "not_connected": "some sources never lost to, or were never compared with, others",
+    "no_variation": "nothing differs that could be resampled",
     "not_resampled": "too few resamples have a value for an interval",
     "needs_three_labels": "fewer than 20 comparisons have three verdicts without a tie",
     "below_chance": "agreement is below one half",
