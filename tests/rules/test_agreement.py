@@ -292,10 +292,8 @@ def test_where_prompts_bind_items_that_all_agree_or_none_does_each_prompt_is_one
 
 
 def test_where_resamples_cannot_differ_there_is_no_interval():
-    """All agree, on one label or the other: every resample has an alpha of 1, which is not certain
-    of others."""
+    """All agree, on one label or the other: every resample has an alpha of 1."""
     found = report_of(np.array([[2, 0, 0], [0, 2, 0]] * 30), np.arange(60))
-
     for one in (found.krippendorff_alpha_nominal, found.fleiss_kappa, found.gwet_ac1):
         assert (one.value, one.n) == (pytest.approx(1.0), 60)
         assert (one.low, one.high, one.reason) == (None, None, "no_variation")
