@@ -92,6 +92,7 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
 
         server = _Server(_config(create_app(settings), settings), ready)
         _leave_to_no_collector()
+        _compile_templates()
         for number in STOPPING:
             # While it runs uvicorn handles them; afterwards it raises them again, when all is done.
             signal.signal(number, lambda *_: None)
@@ -141,6 +142,7 @@ def app_of_worker() -> FastAPI:
 
         app = create_app(settings)
         _leave_to_no_collector()
+        _compile_templates()
         return app
     except PrefloopError as error:
         log.error("worker cannot start", reason=str(error))
@@ -156,6 +158,13 @@ def _leave_to_no_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 10)
+
+
+def _compile_templates() -> None:
+    """Beside the start, which does not wait for it."""
+    from app.web.pages import compile_templates
+
+    threading.Thread(target=compile_templates, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -26,6 +26,8 @@ class Overview:
     demonstrations: int
     comparisons: int
     """Without gold, which is never finished."""
+    open_comparisons: int
+    """Those that somebody may still be asked about."""
     gold: int
     finished_comparisons: int
     """Those that want no further judgment and that nobody has on lease."""
@@ -48,7 +50,8 @@ def for_project(session: Session, project: Project) -> Overview:
     )
     gold = comparisons.count(session, project, "gold")
     normal = content.comparisons - gold
-    unfinished = comparisons.count(session, project, "open") + last_leased(session, project)
+    n_open = comparisons.count(session, project, "open")
+    unfinished = n_open + last_leased(session, project)
     days = _days(session, project)
     sums = {name: sum(day[name] for day in days) for name in DAY_SUMS}
     judges = select(func.count(AnnotatorDay.annotator_id.distinct())).where(
@@ -59,6 +62,7 @@ def for_project(session: Session, project: Project) -> Overview:
         completions=content.completions,
         demonstrations=content.demonstrations,
         comparisons=normal,
+        open_comparisons=n_open,
         gold=gold,
         finished_comparisons=normal - unfinished,
         judgments=sums["judged"],

@@ -40,7 +40,7 @@ from app.rules.planning import (
     overlap_options,
 )
 from app.rules.project_statistics import ProjectStatistics
-from app.services import comparisons, pay, queue, recent_work, spending
+from app.services import pay, queue, recent_work, spending
 from app.services.agreement import counted_of
 from app.services.annotator_page import time_bars
 from app.services.pay import PayRates
@@ -128,8 +128,10 @@ def for_project(
     statistics: ProjectStatistics,
     *,
     half_width: float,
+    n_open: int,
     now: datetime,
 ) -> Plan:
+    """n_open: comparisons that somebody may still be asked about."""
     table, people = statistics.table(), statistics.annotators()
     decisive = table.counts[:, DECISIVE]
     agreement = _agreement(statistics.table(counted=counted_of(project)))
@@ -149,7 +151,7 @@ def for_project(
     seconds = [sums.seconds for sums in people.values()]
     return Plan(
         agreement=agreement,
-        left=_left(session, project, each, recent.by_day, now=now),
+        left=_left(_wanted(session, project, n_open), each, recent.by_day, now=now),
         strengths=dict(strengths),
         times=time_bars(np.vstack([np.zeros((0, 2), np.int64), *seconds])),
         ceilings=[bounds(agreement, labels=labels) for labels in (1, 3)],
@@ -170,14 +172,13 @@ def _agreement(table: Table) -> Statistic:
 
 
 def _left(
-    session: Session,
-    project: Project,
+    wanted_and_how: tuple[int, bool],
     each: float | None,
     judged_by_day: Sequence[int],
     *,
     now: datetime,
 ) -> Left:
-    wanted, is_estimated = _wanted(session, project)
+    wanted, is_estimated = wanted_and_how
     today = now.date()
     found = days_left(wanted, judged_by_day)
 
@@ -197,9 +198,8 @@ def _left(
     )
 
 
-def _wanted(session: Session, project: Project) -> tuple[int, bool]:
+def _wanted(session: Session, project: Project, n_open: int) -> tuple[int, bool]:
     """Judgments wanted, and whether some are estimated."""
-    total = comparisons.count(session, project, "open")
     some = (
         select(Comparison.open_slots)
         .where(
@@ -212,9 +212,9 @@ def _wanted(session: Session, project: Project) -> tuple[int, bool]:
         .subquery()
     )
     wanted = session.scalar(select(func.sum(some.c.open_slots))) or 0
-    if total <= LOOK_AT:
+    if n_open <= LOOK_AT:
         return wanted, False
-    return round(wanted / LOOK_AT * total), True
+    return round(wanted / LOOK_AT * n_open), True
 
 
 def _target(agreement: Statistic, half_width: float) -> Target:

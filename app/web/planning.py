@@ -15,7 +15,7 @@ from app.errors import InvalidInput
 from app.models.accounts import Annotator, AnnotatorKind
 from app.rules.bootstrap import Statistic
 from app.rules.project_statistics import ProjectStatistics
-from app.services import agreement, comparisons, overview, pay, planning, projects, statistics
+from app.services import agreement, overview, pay, planning, projects, statistics
 from app.services.planning import Left, Plan
 from app.web import comparison_query, readings
 from app.web.access import CurrentAdmin, CurrentReviewer
@@ -77,9 +77,11 @@ def _shown(
         project = projects.get_for(session, reader, slug)
     sums = statistics.read(database, project.id, now=now)
     with database.reading() as session:
-        plan = planning.for_project(session, project, sums, half_width=half_width, now=now)
         progress = overview.for_project(session, project)
-        n_open = comparisons.count(session, project, "open")
+        n_open = progress.open_comparisons
+        plan = planning.for_project(
+            session, project, sums, half_width=half_width, n_open=n_open, now=now
+        )
     return sums, {
         "project": project,
         "plan": plan,

@@ -243,7 +243,9 @@ def test_of_two_dozen_prompts_a_figure_has_one_interval_wherever_it_stands(
     found = read(database)
     with database.reading() as session:
         report = agreement.report(project_of(session), found)
-        plan = planning.for_project(session, project_of(session), found, half_width=0.1, now=NOON)
+        plan = planning.for_project(
+            session, project_of(session), found, half_width=0.1, n_open=0, now=NOON
+        )
 
     whole = report.percent_agreement_no_ties
     assert (whole.value, whole.n) == (pytest.approx(1 / 3), 24)

@@ -23,7 +23,7 @@ from app.errors import InvalidInput
 from app.models.accounts import AnnotatorKind, AuditEntry
 from app.models.judgments import Judgment
 from app.rules.queue_policy import QueuePolicy, planned_kind
-from app.services import pay, planning, projects, queue, recent_work, statistics
+from app.services import overview, pay, planning, projects, queue, recent_work, statistics
 from app.services.pay import PayRates, Rate
 from app.services.planning import Plan
 
@@ -37,8 +37,10 @@ def plan_of(database: Database, *, now: datetime = NOON, half_width: float = 0.0
         project_id = project_of(session).id
     sums = statistics.read(database, project_id, now=now)
     with database.reading() as session:
+        project = project_of(session)
+        n_open = overview.for_project(session, project).open_comparisons
         return planning.for_project(
-            session, project_of(session), sums, half_width=half_width, now=now
+            session, project, sums, half_width=half_width, n_open=n_open, now=now
         )
 
 
