@@ -90,9 +90,7 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     if settings.workers == 1:
         from app.main import create_app
 
-        server = _Server(_config(create_app(settings), settings), ready)
-        _leave_to_no_collector()
-        _compile_templates()
+        server = _Server(_config(_made_ready(create_app(settings)), settings), ready)
         for number in STOPPING:
             # While it runs uvicorn handles them; afterwards it raises them again, when all is done.
             signal.signal(number, lambda *_: None)
@@ -140,10 +138,7 @@ def app_of_worker() -> FastAPI:
     try:
         from app.main import create_app
 
-        app = create_app(settings)
-        _leave_to_no_collector()
-        _compile_templates()
-        return app
+        return _made_ready(create_app(settings))
     except PrefloopError as error:
         log.error("worker cannot start", reason=str(error))
     except Exception:
@@ -152,19 +147,19 @@ def app_of_worker() -> FastAPI:
     sys.exit(STARTUP_FAILURE)
 
 
-def _leave_to_no_collector() -> None:
-    """What is there when serving begins stays: the garbage collector need not walk over it again
-    and again, while every request of the process stands still."""
+def _made_ready(app: FastAPI) -> FastAPI:
+    """What can be done before the first request, which would wait for it.
+
+    What is there when serving begins stays: the garbage collector need not walk over it again and
+    again, while every request of the process stands still.
+    """
+    from app.web.pages import compile_templates
+
+    compile_templates()
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 10)
-
-
-def _compile_templates() -> None:
-    """Beside the start, which does not wait for it."""
-    from app.web.pages import compile_templates
-
-    threading.Thread(target=compile_templates, daemon=True).start()
+    return app
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -221,9 +222,9 @@ class ProjectStatistics:
 
     def pairs(self) -> list[AnnotatorPair]:
         """Every two annotators who judged a comparison of two completions in common."""
-        people, found = self.sums.names.lists["annotator"], self.verdict_pairs()
+        people, found = self._people, self.verdict_pairs()
         return [
-            AnnotatorPair(UUID(people[a]), UUID(people[b]), counts)
+            AnnotatorPair(people[a], people[b], counts)
             for a, b, counts in zip(
                 found.first.tolist(), found.second.tolist(), found.tables, strict=True
             )
@@ -273,22 +274,27 @@ class ProjectStatistics:
                 setattr(found[who], name, histogram)
         return dict(found)
 
+    @cached_property
+    def _people(self) -> list[UUID]:
+        """By their numbers. Made once: there are many times more rows than people."""
+        return [UUID(str(name)) for name in self.sums.names.lists["annotator"]]
+
     def _each(self, name: str) -> list[tuple[UUID, list[int], list[int]]]:
         """The rows of a table by annotator: the rest of the key, and the values."""
-        table, people = self.sums.tables[name], self.sums.names.lists["annotator"]
+        table, people = self.sums.tables[name], self._people
         return [
-            (UUID(people[who]), key, values)
+            (people[who], key, values)
             for (who, *key), values in zip(table.keys.tolist(), table.values.tolist(), strict=True)
         ]
 
     def _histograms(self, name: str) -> list[tuple[UUID, Integers]]:
-        table, people = self.sums.tables[name], self.sums.names.lists["annotator"]
+        table, people = self.sums.tables[name], self._people
         if len(table.keys) == 0:
             return []
         rows = np.hstack([table.keys[:, 1:], table.values])
         who, starts = np.unique(table.keys[:, 0], return_index=True)
         parts = np.split(rows, starts[1:])
-        return [(UUID(people[i]), part) for i, part in zip(who.tolist(), parts, strict=True)]
+        return [(people[i], part) for i, part in zip(who.tolist(), parts, strict=True)]
 
     def _value(self, dimension: Dimension, key: list[int]) -> Value:
         names = self.sums.names.lists
