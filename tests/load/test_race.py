@@ -59,6 +59,7 @@ def race_for_many_numbers(url: str, folder: Path, *, comparisons: int, people: i
             trouble=PolicyChange(url=url, after=comparisons),
         )
         ledger = load.run(seconds=120 + comparisons)
+    assert ledger.events["changed the policy"], "all was judged before the policy changed"
     stored = Stored.read(url)
     wrong = [
         *wrong_targets(plan, stored),

@@ -70,7 +70,7 @@ def test_fifty_thousand_judgments_under_faults_keep_every_promise(
     assert_all_promises_kept(url, ledger)
     assert_everything_happened(url, ledger)
     assert len(ledger.acknowledged()) >= JUDGMENTS
-    assert Crashes.count(ledger) >= len(kinds)
+    assert Crashes.count(ledger) >= min(len(kinds), seconds // 60)
 
 
 def figures(ledger: Ledger, stored: Stored) -> str:
