@@ -70,7 +70,8 @@ def test_fifty_thousand_judgments_under_faults_keep_every_promise(
     assert_all_promises_kept(url, ledger)
     assert_everything_happened(url, ledger)
     assert len(ledger.acknowledged()) >= JUDGMENTS
-    assert Crashes.count(ledger) >= min(len(kinds), seconds // 60)
+    # A short run has fewer of them, 45 s apart at most with the time to start again.
+    assert Crashes.count(ledger) >= max(1, min(len(kinds), seconds // 60))
 
 
 def figures(ledger: Ledger, stored: Stored) -> str:

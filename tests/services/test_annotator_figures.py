@@ -225,7 +225,8 @@ def test_two_annotators_agree_in_a_slice_as_often_as_its_judgments_do(office, mo
         with office.reading() as session:
             for ties, labels in (("with", {0, 1, "tie", "both_bad"}), ("without", {0, 1})):
                 matrix = annotator_matrix.for_slice(session, project, wanted, ties=ties)
-                assert check_cells(matrix, some, labels) > 2
+                # Few comparisons have a tie.
+                assert check_cells(matrix, some, labels) > (2 if wanted.verdict else 3)
                 assert not matrix.is_cut
     monkeypatch.setattr(comparison_search, "LOOK_AT", 2)
     for asked in ({"tag": tag}, {"week": monday}):
