@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, NotFound
@@ -95,14 +95,6 @@ def list_for(session: Session, project: Project, status: CandidateStatus) -> lis
 def list_of(session: Session, comparison_id: UUID) -> list[CandidateView]:
     """Those of one comparison, newest first."""
     return _read(session, GuidelineCandidate.comparison_id == comparison_id)
-
-
-def count_open(session: Session, project: Project) -> int:
-    n = select(func.count(GuidelineCandidate.id)).where(
-        GuidelineCandidate.project_id == project.id,
-        GuidelineCandidate.status == CandidateStatus.OPEN,
-    )
-    return session.scalar(n) or 0
 
 
 def set_status(
